@@ -1,0 +1,42 @@
+# The two commands: `make lab` opens the course, `make test` checks it.
+PYTHON ?= python3
+BIN := .venv/bin
+LESSONS := $(sort $(wildcard notebooks/*.ipynb))
+# One thread is faster and steadier than two for models this small.
+export OMP_NUM_THREADS := 1
+
+.PHONY: lab test lint unit notebooks execute teachers clean
+
+lab: .venv/ready
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+test: lint unit notebooks
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+unit: .venv/ready
+	$(BIN)/pytest
+
+notebooks: .venv/ready
+	$(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+	    --nbval-sanitize-with tests/sanitize.cfg $(LESSONS)
+
+# Runs every lesson from the top and stores its outputs.
+execute: .venv/ready
+	$(BIN)/python tests/execute.py $(LESSONS)
+
+teachers: .venv/ready
+	for name in digits-small digits-large cluttered-small cluttered-large; do \
+	    $(BIN)/python -m kdlab teach $$name || exit 1; done
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdlab needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	@echo "Making .venv: PyTorch and JupyterLab, about 6 GB with the CUDA build; a few minutes the first time."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[lab,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist

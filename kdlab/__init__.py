@@ -1,0 +1,16 @@
+"""kdlab: knowledge distillation, tested. The modules load when first used."""
+
+import importlib
+
+__version__ = "0.1.0"
+_ROOMS = ("data", "distill", "losses", "measure", "metrics", "models", "plots", "study", "widgets")
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"kdlab.{name}")
+    raise AttributeError(f"module 'kdlab' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_ROOMS]

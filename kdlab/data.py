@@ -1,0 +1,215 @@
+"""Handwritten digits, clean or cluttered, without a download; everything follows from a seed.
+
+The handwriting is scikit-learn's copy of the UCI optical digits: 1,797 images of 8 x 8 pixels,
+shown here at 32 x 32 so that timm backbones fit. Each image keeps the number of its source, and
+every split is a split of sources: no handwriting in two parts, whatever was warped from it.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+NUM_CLASSES = 10
+SIZE = 32
+TEACHER_SEED = 2015
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (N, 1, 32, 32) float32 in [0, 1], labels (N,) int64, source numbers (N,) int64."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    sources: torch.Tensor
+
+    def __len__(self):
+        return len(self.images)
+
+    def take(self, rows):
+        """The same three tensors at ``rows`` (indices or a mask)."""
+        return Part(self.images[rows], self.labels[rows], self.sources[rows])
+
+
+class Splits(NamedTuple):
+    """Four parts that share no source. The pool's labels are there to score, not to train on."""
+
+    labelled: Part
+    pool: Part
+    validation: Part
+    test: Part
+
+
+def _handwriting():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = torch.tensor(digits.images / 16.0, dtype=torch.float32)[:, None]
+    return images, torch.tensor(digits.target, dtype=torch.int64)
+
+
+def _parts(sizes, seed, images, labels, sources):
+    """Cut ``sources`` into stratified parts of the given sizes; the last takes the rest."""
+    from sklearn.model_selection import train_test_split
+
+    parts = []
+    for size in sizes:
+        if size == len(sources):
+            part, sources = sources, sources[:0]
+        elif size == 0:
+            part = sources[:0]
+        else:
+            part, sources = train_test_split(
+                sources, train_size=size, stratify=labels[sources], random_state=seed
+            )
+        parts.append(part)
+    parts.append(sources)
+    return [Part(images[p], labels[p], p) for p in map(torch.as_tensor, parts)]
+
+
+def _upright(images):
+    return F.interpolate(images, size=(SIZE, SIZE), mode="bilinear").clamp(0, 1)
+
+
+TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
+
+
+def _small_splits(labelled, seed):
+    """The 8 x 8 splits: first the teacher's own sources (always the same), then the seed's four."""
+    if not NUM_CLASSES <= labelled <= TRANSFER_SOURCES:
+        raise ValueError(
+            f"labelled={labelled} must lie between {NUM_CLASSES} (one of each class) "
+            f"and {TRANSFER_SOURCES} (all images that are not the teacher's, validation or test)"
+        )
+    images, labels = _handwriting()
+    everything = torch.arange(len(labels)).numpy()
+    teacher, rest = _parts([TEACHER_SOURCES], TEACHER_SEED, images, labels, everything)
+    transfer, validation, test = _parts(
+        [TRANSFER_SOURCES, VALIDATION_SOURCES], seed, images, labels, rest.sources.numpy()
+    )
+    few, pool = _parts([labelled], seed, images, labels, transfer.sources.numpy())
+    return teacher, Splits(few, pool, validation, test)
+
+
+def digits(labelled=50, *, seed=0):
+    """Clean digits: 650 images to learn from, of which ``labelled`` have labels; 150; 397.
+
+    Parameters
+    ----------
+    labelled : int from 10 to 650
+        How many images come with a label, stratified by class; the others form the pool.
+    seed : int
+        Redraws which handwriting is labelled, pool, validation and test. The 600 sources that
+        the shipped teachers learned from are in none of them, at any seed.
+
+    Returns
+    -------
+    Splits
+    """
+    _, splits = _small_splits(labelled, seed)
+    return Splits(*(replace(part, images=_upright(part.images)) for part in splits))
+
+
+def cluttered_digits(labelled=650, *, views=1, seed=0):
+    """The same handwriting turned, bent, placed anywhere, among fragments of other digits.
+
+    Parameters
+    ----------
+    labelled : int from 10 to 650
+        How many sources come with a label, as in :func:`digits`.
+    views : int
+        How many images are made from each source that is learned from; validation and test
+        always have one.
+    seed : int
+        Redraws the split and every warp.
+
+    Returns
+    -------
+    Splits
+    """
+    _, splits = _small_splits(labelled, seed)
+    counts = (views, views, 1, 1)
+    return Splits(
+        *(clutter(part, views=v, seed=4 * seed + i) for i, (part, v) in enumerate(zip(splits, counts)))
+    )
+
+
+def teacher_digits(*, cluttered=False, views=1):
+    """The part that only the shipped teachers learn from: 600 sources, the same at every seed.
+
+    Clean views are shifted by up to two pixels, at random, each its own way.
+    """
+    teacher, _ = _small_splits(NUM_CLASSES, 0)
+    if cluttered:
+        return clutter(teacher, views=views, seed=TEACHER_SEED)
+    random = torch.Generator().manual_seed(TEACHER_SEED)
+    many = teacher.take(torch.arange(len(teacher)).repeat(views))
+    shifts = torch.randint(-2, 3, (len(many), 2), generator=random).tolist()
+    images = [i.roll(shift, dims=(1, 2)) for i, shift in zip(_upright(many.images), shifts)]
+    return replace(many, images=torch.stack(images))
+
+
+def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
+    """Warp 8 x 8 digits onto a 32 x 32 canvas among fragments cut from the same part's digits.
+
+    Parameters
+    ----------
+    part : Part
+        Images (N, 1, 8, 8).
+    views : int
+        Images made from each source.
+    seed : int
+        Of every random choice here.
+    fragments : int
+        Distractors an image; each is a small window of another warped digit.
+    noise : float
+        Standard deviation of the Gaussian pixel noise; images are clipped to [0, 1] afterwards.
+
+    Returns
+    -------
+    Part
+        Images (N * views, 1, 32, 32), all views of a source with its label and source number.
+    """
+    if views < 1:
+        raise ValueError(f"views={views} must be at least 1")
+    if len(part) == 0:
+        return replace(part, images=part.images.new_zeros(0, 1, SIZE, SIZE))
+    random = torch.Generator().manual_seed(seed)
+    rows = torch.arange(len(part)).repeat(views)
+    warped = _warp(part.images[rows], random)
+    canvas = warped
+    for _ in range(fragments):
+        others = torch.randint(len(rows), (len(rows),), generator=random)
+        canvas = torch.maximum(canvas, warped[others] * _windows(len(rows), random))
+    canvas = canvas + noise * torch.randn(canvas.shape, generator=random)
+    return Part(canvas.clamp(0, 1), part.labels[rows], part.sources[rows])
+
+
+def _uniform(random, low, high, *shape):
+    return low + (high - low) * torch.rand(*shape, generator=random)
+
+
+def _warp(images, random):
+    """Turn by up to 30 degrees, scale, bend and place each image at random on the canvas."""
+    n = len(images)
+    angle = _uniform(random, -math.pi / 6, math.pi / 6, n)
+    size = _uniform(random, 0.5, 0.8, n)
+    centre = _uniform(random, -1, 1, n, 2) * (1 - size)[:, None]
+    # grid_sample asks, for each output pixel, where to read: the inverse of the placement.
+    rotation = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(n, 2, 2)
+    inverse = rotation / size[:, None, None]
+    offset = -(inverse @ centre[:, :, None])
+    grid = F.affine_grid(torch.cat([inverse, offset], 2), (n, 1, SIZE, SIZE), align_corners=False)
+    bend = _uniform(random, -0.12, 0.12, n, 2, 4, 4)
+    bend = F.interpolate(bend, size=(SIZE, SIZE), mode="bicubic").permute(0, 2, 3, 1)
+    return F.grid_sample(images, grid + bend, align_corners=False)
+
+
+def _windows(n, random):
+    """Masks (n, 1, 32, 32) that are 1 in one small square each."""
+    side = torch.arange(SIZE)
+    corner = torch.randint(0, SIZE - 8, (n, 2, 1), generator=random)
+    inside = (side >= corner) & (side < corner + 8)
+    return (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None].float()

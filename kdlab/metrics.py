@@ -1,0 +1,75 @@
+"""What is read off a trained network's answers. Logits in, one number out."""
+
+import torch
+import torch.nn.functional as F
+
+from kdlab.losses.common import check_logits, check_temperature
+
+
+@torch.no_grad()
+def predict(model, images, *, batch_size=256):
+    """Logits (N, C) of any number of images, in eval mode, on the model's device.
+
+    Takes a network or a :class:`kdlab.models.Teacher`; a network is left in the mode it was in.
+    """
+    if not isinstance(model, torch.nn.Module):
+        return model(images, batch_size=batch_size)
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    logits = torch.cat([model(batch.to(device)) for batch in images.split(batch_size)])
+    model.train(was_training)
+    return logits
+
+
+def accuracy(logits, labels):
+    """Share of rows of ``logits`` (N, C) whose largest score is at the label, in percent."""
+    _check_labels(logits, labels)
+    return 100 * (logits.argmax(1) == labels).double().mean().item()
+
+
+def recall(logits, labels, label):
+    """Share of the images of class ``label`` that are answered as such, in percent."""
+    mine = labels == label
+    if not mine.any():
+        raise ValueError(f"class {label} does not occur among {len(labels)} labels")
+    return accuracy(logits[mine], labels[mine])
+
+
+def agreement(logits, other_logits):
+    """Share of rows on which two models, (N, C) each, give the same class, in percent."""
+    check_logits(logits, other_logits)
+    return 100 * (logits.argmax(1) == other_logits.argmax(1)).double().mean().item()
+
+
+def entropy(logits, *, temperature=1.0):
+    """Mean entropy of softmax(logits / T) in bits: 0 for one-hot, log2 C for uniform."""
+    check_temperature(temperature)
+    log_p = F.log_softmax(logits.double() / temperature, dim=1)
+    return -(log_p.exp() * log_p).sum(1).mean().item() / torch.tensor(2.0).log().item()
+
+
+def negative_log_likelihood(logits, labels, *, temperature=1.0):
+    """Mean of -log p(label) in nats, with p = softmax(logits / T)."""
+    check_temperature(temperature)
+    _check_labels(logits, labels)
+    return F.cross_entropy(logits.double() / temperature, labels).item()
+
+
+def calibration_error(logits, labels, *, temperature=1.0, bins=15):
+    """Expected calibration error in percent: the gap between confidence and accuracy.
+
+    Rows are put into ``bins`` equal intervals of confidence; the mean of the gaps is weighted by
+    the rows in each (Guo et al. 2017, equation 3).
+    """
+    check_temperature(temperature)
+    _check_labels(logits, labels)
+    confidence, answer = F.softmax(logits.double() / temperature, dim=1).max(1)
+    correct = (answer == labels).double()
+    where = (confidence * bins).long().clamp(max=bins - 1)
+    gap = torch.zeros(bins, dtype=torch.double).index_add_(0, where.cpu(), (confidence - correct).cpu())
+    return 100 * (gap.abs().sum() / len(labels)).item()
+
+
+def _check_labels(logits, labels):
+    if len(logits) != len(labels) or len(labels) == 0:
+        raise ValueError(f"{len(logits)} rows of logits and {len(labels)} labels must match and not be 0")

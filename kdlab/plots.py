@@ -1,0 +1,140 @@
+"""Figures: one message each, readable in grey, with an alternative text that states the finding."""
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
+
+# Okabe and Ito's palette is told apart by colour-blind readers; markers and dashes serve in grey.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+MARKERS = ["o", "s", "^", "D", "v", "P"]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
+STYLE = {
+    "axes.prop_cycle": plt.cycler(color=COLOURS, marker=MARKERS, linestyle=DASHES),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "figure.dpi": 90,
+    "savefig.bbox": "tight",
+    "font.size": 10,
+    "legend.frameon": False,
+}
+
+
+def show(figure, alt):
+    """Show a figure with its alternative text, and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    alt : str
+        The finding, for those who cannot see the figure; it must not be empty.
+    """
+    if not alt.strip():
+        raise ValueError("a figure needs an alternative text that states its finding")
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        plt.show()
+    else:
+        display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
+
+
+def axes(rows=1, columns=1, *, width=7.0, height=3.0, **options):
+    """A figure and its axes in the course's style; arguments as in ``plt.subplots``."""
+    with plt.rc_context(STYLE):
+        return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+def images(images, titles, *, columns=10, alt=None):
+    """Show images (N, 1, H, W) in rows, dark ink on white, a title above each."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    figure, grid = axes(rows, columns, width=0.85 * columns, height=1.1 * rows, squeeze=False)
+    for axis in grid.flat:
+        axis.axis("off")
+    for axis, image, title in zip(grid.flat, images, titles):
+        axis.imshow(image[0], cmap="gray_r", vmin=0, vmax=1)
+        axis.set_title(str(title), fontsize=10)
+    names = ", ".join(str(title).replace("\n", " ") for title in titles)
+    show(figure, alt or f"{len(images)} handwritten digits: {names}.")
+
+
+def soft_labels(images, probabilities, *, titles=None, alt=None):
+    """Each image above the bars of its class probabilities (N, C), the largest in a second colour."""
+    n, classes = probabilities.shape
+    figure, grid = axes(2, n, width=1.75 * n, height=3.0, squeeze=False, height_ratios=(1, 1.2), sharey="row")
+    for i, (picture, bars) in enumerate(grid.T):
+        picture.imshow(images[i, 0], cmap="gray_r", vmin=0, vmax=1)
+        picture.axis("off")
+        if titles is not None:
+            picture.set_title(str(titles[i]))
+        top = int(probabilities[i].argmax())
+        colours = [COLOURS[1] if c == top else COLOURS[0] for c in range(classes)]
+        bars.bar(range(classes), probabilities[i], color=colours, linestyle="-")
+        bars.set_xticks(range(classes))
+        bars.tick_params(labelsize=8)
+        bars.set_ylim(0, 1)
+        bars.set_xlabel("class")
+    grid[1, 0].set_ylabel("probability")
+    said = "; ".join(_in_words(p) for p in probabilities)
+    show(figure, alt or f"{n} digits with their class probabilities as bars: {said}.")
+
+
+def _in_words(p):
+    first, second = p.topk(2).indices.tolist()
+    return f"{first} with {p[first]:.0%}, then {second} with {p[second]:.0%}"
+
+
+def intervals(result, *, title=None):
+    """Paired differences to the baseline: a dot a seed, the mean with its 95 % interval, the verdict."""
+    from kdlab.study import mean_interval
+
+    arms = [arm for arm in result.scores if arm != result.baseline]
+    figure, axis = axes(height=0.9 + 0.55 * len(arms))
+    axis.axvline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+    for row, arm in enumerate(arms):
+        differences = result.differences(arm)
+        mean, low, high = mean_interval(differences)
+        axis.plot(differences, [row + 0.22] * len(differences), "o", color="0.6", markersize=4, linestyle="")
+        if len(differences) > 1:
+            axis.plot([low, high], [row, row], color=COLOURS[0], linewidth=3, linestyle="-", marker="")
+        axis.plot(mean, row, "D", color=COLOURS[0], markersize=8)
+        axis.annotate(
+            result.verdict(arm), (1.02, row), xycoords=("axes fraction", "data"), va="center", weight="bold"
+        )
+    axis.set_yticks(range(len(arms)), arms)
+    axis.set_ylim(len(arms) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
+    axis.set_xlabel(f"difference to {result.baseline!r} in {result.metric}")
+    axis.set_title(title or f"Mean paired difference with its 95 % interval, {result.seeds} seeds", loc="left")
+    show(figure, "Interval plot of paired differences. " + " ".join(f"{result.sentence(a)}." for a in arms))
+
+
+def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False):
+    """Curves over x, told apart by colour, marker and dash.
+
+    Parameters
+    ----------
+    x : sequence of float
+    curves : dict of str to sequence of float
+    xlabel, ylabel : str
+        With units.
+    title, alt : str
+    log : bool
+        Logarithmic x axis, with a tick at each of the values.
+    """
+    figure, axis = axes(height=3.2)
+    with plt.rc_context(STYLE):
+        for name, y in curves.items():
+            axis.plot(x, y, label=name)
+    if log:
+        axis.set_xscale("log")
+        axis.set_xticks(x, [f"{v:g}" for v in x])
+        axis.minorticks_off()
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    if len(curves) > 1:
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axis.set_title(title or "", loc="left")
+    show(figure, alt)

@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from kdlab import data
+
+MAKERS = [data.digits, data.cluttered_digits]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_no_handwriting_in_two_parts_nor_with_the_teacher(make, seed):
+    parts = [*make(50, seed=seed), data.teacher_digits()]
+    sources = torch.cat([part.sources for part in parts])
+    assert len(sources.unique()) == len(sources) == 1797
+
+
+def test_views_stay_in_their_part():
+    splits = data.cluttered_digits(50, views=3, seed=2)
+    assert [len(part) for part in splits] == [150, 1800, 150, 397]
+    seen = [set(part.sources.tolist()) for part in splits]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_everything_follows_from_the_seed(make):
+    first, again, other = make(50, seed=3), make(50, seed=3), make(50, seed=4)
+    for a, b, c in zip(first, again, other):
+        assert torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels)
+        assert not torch.equal(a.sources, c.sources)
+
+
+def test_the_global_random_state_is_left_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    data.cluttered_digits(seed=5)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_images_fit_a_timm_backbone(make):
+    part = make().test
+    assert part.images.shape == (397, 1, 32, 32) and part.images.dtype == torch.float32
+    assert part.images.min() >= 0 and part.images.max() <= 1
+    assert part.labels.dtype == torch.int64 and set(part.labels.tolist()) == set(range(10))
+
+
+def test_labelled_images_are_spread_over_the_classes():
+    assert data.digits(50).labelled.labels.bincount().tolist() == [5] * 10
+
+
+def test_cluttered_labels_are_those_of_the_source():
+    clean, cluttered = data.digits(seed=1).test, data.cluttered_digits(seed=1).test
+    assert torch.equal(clean.sources, cluttered.sources) and torch.equal(clean.labels, cluttered.labels)
+
+
+def test_all_labelled_leaves_an_empty_pool():
+    splits = data.digits(650)
+    assert len(splits.labelled) == 650 and len(splits.pool) == 0
+
+
+@pytest.mark.parametrize("labelled", [0, 9, 651])
+def test_labelled_out_of_range_names_both_sides(labelled):
+    with pytest.raises(ValueError, match=f"labelled={labelled} .* 10 .* 650"):
+        data.digits(labelled)
+
+
+def test_no_views():
+    with pytest.raises(ValueError, match="views=0"):
+        data.cluttered_digits(views=0)

@@ -1,0 +1,143 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kdlab.distill import Term, distill, hard_labels, soft_targets
+from kdlab.losses import soft_target_loss
+from kdlab.models import MLP, TinyCNN
+
+
+@pytest.fixture
+def images():
+    return torch.rand(40, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def labels():
+    return torch.arange(40) % 10
+
+
+@pytest.fixture
+def teacher_logits():
+    return torch.randn(40, 10, generator=torch.Generator().manual_seed(1))
+
+
+def student(seed=0):
+    torch.manual_seed(seed)
+    return TinyCNN(4)
+
+
+def test_same_seed_same_weights(images, labels):
+    runs = [student() for _ in range(3)]
+    for net, seed in zip(runs, (0, 0, 1)):
+        distill(net, images, [hard_labels(labels)], steps=4, batch_size=16, seed=seed)
+    first, again, other = (net.head.weight for net in runs)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_reports_each_term_and_the_weighted_total(images, labels, teacher_logits):
+    match = [hard_labels(labels, weight=0.1), soft_targets(teacher_logits, weight=0.9, temperature=2)]
+    history = distill(student(), images, match, steps=5)
+    assert list(history) == ["hard labels", "soft targets", "total"]
+    assert all(curve.shape == (5,) for curve in history.values())
+    total = 0.1 * history["hard labels"] + 0.9 * history["soft targets"]
+    torch.testing.assert_close(history["total"], total)
+
+
+def test_first_step_is_the_loss_of_the_first_batch(images, labels, teacher_logits):
+    net = student()
+    z = copy.deepcopy(net).train()(images)
+    match = [hard_labels(labels), soft_targets(teacher_logits)]
+    history = distill(net, images, match, steps=1, batch_size=40)
+    torch.testing.assert_close(history["hard labels"][0], F.cross_entropy(z, labels))
+    torch.testing.assert_close(history["soft targets"][0], soft_target_loss(z, teacher_logits))
+
+
+def test_a_weight_of_zero_changes_nothing(images, labels, teacher_logits):
+    alone, with_zero = student(), student()
+    distill(alone, images, [hard_labels(labels)], steps=3)
+    distill(with_zero, images, [hard_labels(labels), soft_targets(teacher_logits, weight=0)], steps=3)
+    assert torch.equal(alone.head.weight, with_zero.head.weight)
+
+
+def test_order_does_not_depend_on_what_is_matched(images, labels, teacher_logits):
+    seen = []
+
+    def recorder(logits, rows):
+        seen.append(rows)
+        return logits.sum() * 0
+
+    rows = torch.arange(40, dtype=torch.float32)[:, None].expand(40, 10).contiguous()
+    for extra in ([hard_labels(labels)], [soft_targets(teacher_logits)]):
+        distill(student(), images, [*extra, Term("rows", rows, recorder)], steps=3, batch_size=8)
+    assert torch.equal(torch.cat(seen[:3]), torch.cat(seen[3:]))
+
+
+def test_unlabelled_rows_do_not_count(images, labels):
+    few = labels.clone()
+    few[10:] = -100
+    net = student()
+    z = copy.deepcopy(net).train()(images)
+    history = distill(net, images, [hard_labels(few)], steps=1, batch_size=40)
+    torch.testing.assert_close(history["total"][0], F.cross_entropy(z[:10], labels[:10]))
+
+
+def test_a_batch_without_any_label_is_no_nan(images):
+    few = torch.full((40,), -100)
+    few[0] = 3
+    assert distill(student(), images, [hard_labels(few)], steps=20, batch_size=2)["total"].isfinite().all()
+
+
+def test_trains_in_train_mode_and_ends_in_eval_mode(images, labels):
+    net = student().eval()
+    before = net.stages[0][1].running_mean.clone()
+    distill(net, images, [hard_labels(labels)], steps=2)
+    assert not torch.equal(net.stages[0][1].running_mean, before)
+    assert not net.training
+
+
+def test_more_steps_than_images_and_batches_larger_than_the_set(images, labels):
+    net = MLP(8)
+    history = distill(net, images[:3], [hard_labels(labels[:3])], steps=7, batch_size=5)
+    assert len(history["total"]) == 7
+
+
+BAD = [
+    (lambda y, z: [hard_labels(y[:9])], "hard labels has 9 targets for 40 images"),
+    (lambda y, z: [hard_labels(y + 1)], "labels run from 1 to 10, the student has 10 classes"),
+    (lambda y, z: [hard_labels(y - 1)], "labels run from -1 to 8, the student has 10 classes"),
+    (lambda y, z: [soft_targets(z[:, :7])], r"\(1, 10\) and teacher logits \(1, 7\) differ in classes"),
+    (lambda y, z: [soft_targets(z * float("nan"))], "soft targets: 40 of 40 rows are not finite"),
+    (lambda y, z: [hard_labels(y, weight=-1)], "weight of hard labels must be finite and at least 0, got -1"),
+    (lambda y, z: [hard_labels(y), hard_labels(y)], "two terms share a name"),
+    (lambda y, z: [hard_labels(y * 0 - 100)], "all 40 images are without a label"),
+    (lambda y, z: [], "match is empty"),
+]
+
+
+@pytest.mark.parametrize("make, message", BAD)
+def test_bad_input_is_named_before_any_training(images, labels, teacher_logits, make, message):
+    net = student()
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match=message):
+        distill(net, images, make(labels, teacher_logits), steps=2)
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"batch_size": 0}])
+def test_no_steps_or_no_batch(images, labels, options):
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        distill(student(), images, [hard_labels(labels)], **options)
+
+
+@pytest.mark.parametrize("temperature", [0, float("nan")])
+def test_temperature_is_checked_when_it_is_named(teacher_logits, temperature):
+    with pytest.raises(ValueError, match="temperature"):
+        soft_targets(teacher_logits, temperature=temperature)
+
+
+def test_smoothing_out_of_range(labels):
+    with pytest.raises(ValueError, match="smoothing"):
+        hard_labels(labels, smoothing=1.0)

@@ -1,0 +1,179 @@
+"""Statistics on known cases, and what keeps a comparison paired and honest."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from kdlab import data, study
+from kdlab.distill import hard_labels
+from kdlab.models import MLP
+from kdlab.study import Result, compare, mean_interval, verdict
+
+
+def small(seed):
+    return data.digits(20, seed=seed)
+
+
+def true_labels(splits):
+    return splits.labelled.images, [hard_labels(splits.labelled.labels)]
+
+
+def wrong_labels(splits):
+    return splits.labelled.images, [hard_labels((splits.labelled.labels + 1) % 10)]
+
+
+def run(arms, **options):
+    options = {"baseline": next(iter(arms)), "seeds": 2, "steps": 3, "progress": False, **options}
+    return compare(arms, data=small, student=lambda: MLP(8), **options)
+
+
+def result(**scores):
+    return Result("base", scores)
+
+
+def test_interval_is_scipys_paired_t_interval():
+    a, b = np.random.default_rng(0).normal(size=(2, 12))
+    mean, low, high = mean_interval(a - b)
+    expected = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((np.mean(a - b), *expected))
+
+
+def test_interval_is_of_the_mean_not_the_spread():
+    few, many = [1.0, -1.0] * 3, [1.0, -1.0] * 300
+    assert mean_interval(many)[2] < mean_interval(few)[2] / 5
+
+
+@pytest.mark.parametrize(
+    "low, high, word",
+    [(0.1, 2, "helps"), (-2, -0.1, "hurts"), (-1, 2, "not shown"), (0, 0, "not shown"), (0, 1, "not shown")],
+)
+def test_verdict_words(low, high, word):
+    assert verdict(low, high) == word
+
+
+def test_a_verdict_errs_about_as_often_as_it_says():
+    random = np.random.default_rng(1)
+    words = [verdict(*mean_interval(random.normal(size=10))[1:]) for _ in range(2000)]
+    assert 0.03 < 1 - words.count("not shown") / 2000 < 0.07
+
+
+def test_an_arm_identical_to_its_baseline_is_not_shown():
+    same = run({"labels": true_labels, "again": true_labels}, seeds=3)
+    assert same.differences("again") == [0, 0, 0]
+    assert same.verdict("again") == "not shown"
+    assert "3 tied" in same.sentence("again")
+
+
+def test_one_seed_decides_nothing():
+    one = result(base=[50.0], arm=[99.0])
+    assert one.verdict("arm") == "not shown"
+    assert mean_interval([49.0])[1:] == (-math.inf, math.inf)
+
+
+def test_table_and_sentence():
+    r = result(base=[50.0, 60.0, 70.0], arm=[55.0, 64.0, 76.0])
+    assert r.table().loc["arm"].to_dict() == {
+        "accuracy, %": 65.0, "difference": 5.0, "from": 2.5, "to": 7.5, "better in": "3 of 3", "verdict": "helps",
+    }  # fmt: skip
+    assert r.sentence("arm") == "arm: helps (+5.0, 95 % interval +2.5 to +7.5, better in 3 of 3 seeds)"
+
+
+def test_arms_share_data_initial_weights_and_order(monkeypatch):
+    calls = []
+
+    def spy(student, images, match, **options):
+        calls.append((student.head.weight.clone(), images, options["seed"]))
+
+    monkeypatch.setattr(study, "distill", spy)
+    run({"a": true_labels, "b": wrong_labels})
+    (first, second), (other, _) = calls[:2], calls[2:]
+    assert torch.equal(first[0], second[0]) and first[1] is second[1] and first[2] == second[2] == 0
+    assert not torch.equal(first[0], other[0]) and other[2] == 1
+
+
+def test_a_study_repeats_exactly():
+    arms = {"a": true_labels, "b": wrong_labels}
+    assert run(arms).scores == run(arms).scores
+
+
+def test_choice_uses_validation_and_tests_only_what_it_chose():
+    tested = []
+
+    def score(student, splits):
+        tested.append(student)
+        return study._test_accuracy(student, splits)
+
+    choice = {"wrong": wrong_labels, "true": true_labels}
+    r = run({"labels": true_labels, "chosen": choice}, score=score, steps=60)
+    assert r.chosen["chosen"] == ["true", "true"]
+    assert len(tested) == 4  # two seeds, two arms: the two that lost were never tested
+    assert r.differences("chosen") == [0, 0]
+
+
+def test_choice_never_reads_the_test_part():
+    class Untouchable:
+        def __getattr__(self, name):
+            raise AssertionError("the test part was read")
+
+    def splits(seed):
+        return small(seed)._replace(test=Untouchable())
+
+    choice = {"wrong": wrong_labels, "true": true_labels}
+    arms = {"labels": true_labels, "chosen": choice}
+    compare(arms, data=splits, student=lambda: MLP(8), baseline="labels", seeds=1, steps=2,
+            score=lambda student, splits: 0.0, progress=False)  # fmt: skip
+
+
+def test_an_interrupt_keeps_the_finished_seeds():
+    def stop_at_two(splits):
+        if calls.append(1) or len(calls) > 2:
+            raise KeyboardInterrupt
+        return true_labels(splits)
+
+    calls = []
+    r = run({"labels": true_labels, "stops": stop_at_two}, seeds=5)
+    assert r.seeds == 2 and len(r.scores["stops"]) == 2
+    assert "interrupted: 2 of 5 seeds are finished and kept" in str(r)
+
+
+def test_an_interrupt_before_the_first_seed_is_an_interrupt():
+    def stop(splits):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run({"labels": stop})
+
+
+def test_an_error_carries_the_finished_seeds():
+    def fails_later(splits):
+        if calls.append(1) or len(calls) > 1:
+            raise RuntimeError("disk full")
+        return true_labels(splits)
+
+    calls = []
+    with pytest.raises(RuntimeError, match="disk full") as caught:
+        run({"labels": true_labels, "fails": fails_later}, seeds=3)
+    assert caught.value.finished.seeds == 1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"seeds": 0}, "seeds=0 leaves nothing to compare"),
+        ({"seeds": []}, "nothing to compare"),
+        ({"seeds": [1, 1]}, "2 seeds are given, 1 of them different"),
+        ({"baseline": "label"}, "the baseline 'label' is not an arm; there are 'labels'"),
+    ],
+)
+def test_bad_input_before_any_training(monkeypatch, options, message):
+    monkeypatch.setattr(study, "distill", None)
+    with pytest.raises(ValueError, match=message):
+        run({"labels": true_labels}, **options)
+
+
+def test_unknown_arm_lists_those_there_are():
+    with pytest.raises(ValueError, match="no arm is called 'x'; there are base, arm"):
+        result(base=[1.0], arm=[2.0]).sentence("x")
