@@ -3,7 +3,18 @@
 import importlib
 
 __version__ = "0.1.0"
-_ROOMS = ("data", "distill", "losses", "measure", "metrics", "models", "plots", "study", "widgets")
+_ROOMS = (
+    "data",
+    "distill",
+    "losses",
+    "measure",
+    "metrics",
+    "models",
+    "plots",
+    "study",
+    "teachers",
+    "widgets",
+)
 
 
 def __getattr__(name):

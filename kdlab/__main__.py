@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kdlab.models import TEACHERS, load_teacher, shipped_teachers
+from kdlab.teachers import TEACHERS, load_teacher, shipped_teachers
 
 
 def main(arguments=None):
@@ -17,7 +17,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         if options.command == "teach":
-            from kdlab.teachers import train_teacher
+            from kdlab.teach import train_teacher
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
         else:
@@ -31,7 +31,9 @@ def main(arguments=None):
 
 def _print_card(teacher):
     card = teacher.card
-    print(f"{card['name']:16} {card['parameters']:>10,} parameters  {card['accuracy']:5.1f} % on {card['data']}")
+    print(
+        f"{card['name']:16} {card['parameters']:>10,} parameters  {card['accuracy']:5.1f} % on {card['data']}"
+    )
 
 
 if __name__ == "__main__":

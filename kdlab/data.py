@@ -15,6 +15,7 @@ import torch.nn.functional as F
 NUM_CLASSES = 10
 SIZE = 32
 TEACHER_SEED = 2015
+CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -197,12 +198,18 @@ def _warp(images, random):
     angle = _uniform(random, -math.pi / 6, math.pi / 6, n)
     size = _uniform(random, 0.5, 0.8, n)
     centre = _uniform(random, -1, 1, n, 2) * (1 - size)[:, None]
+    bend = _uniform(random, -0.12, 0.12, n, 2, 4, 4)
     # grid_sample asks, for each output pixel, where to read: the inverse of the placement.
     rotation = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(n, 2, 2)
     inverse = rotation / size[:, None, None]
     offset = -(inverse @ centre[:, :, None])
-    grid = F.affine_grid(torch.cat([inverse, offset], 2), (n, 1, SIZE, SIZE), align_corners=False)
-    bend = _uniform(random, -0.12, 0.12, n, 2, 4, 4)
+    # In chunks: the grids take a hundred times the memory of the images that they are read from.
+    chunks = zip(*(t.split(CHUNK) for t in (images, torch.cat([inverse, offset], 2), bend)))
+    return torch.cat([_sample(*chunk) for chunk in chunks])
+
+
+def _sample(images, affine, bend):
+    grid = F.affine_grid(affine, (len(images), 1, SIZE, SIZE), align_corners=False)
     bend = F.interpolate(bend, size=(SIZE, SIZE), mode="bicubic").permute(0, 2, 3, 1)
     return F.grid_sample(images, grid + bend, align_corners=False)
 

@@ -1,5 +1,7 @@
 """What a network costs: parameters, bytes on disk, multiply-adds, latency."""
 
+import logging
+
 import torch
 
 WARM_UP_CALLS = 3
@@ -47,6 +49,8 @@ def latency(model, images, *, threads=1, seconds=0.5):
     -------
     median, spread : float
     """
+    # Importing the timer warns where a CUDA toolkit is installed without a GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils.benchmark import Timer
 
     model.eval()
@@ -85,4 +89,4 @@ def cost_table(models, images, *, threads=1):
             "ms, batch 1": single,
             f"ms, batch {len(images)}": batch,
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame.from_dict(rows, orient="index")

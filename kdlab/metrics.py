@@ -10,7 +10,7 @@ from kdlab.losses.common import check_logits, check_temperature
 def predict(model, images, *, batch_size=256):
     """Logits (N, C) of any number of images, in eval mode, on the model's device.
 
-    Takes a network or a :class:`kdlab.models.Teacher`; a network is left in the mode it was in.
+    Takes a network or a :class:`kdlab.teachers.Teacher`; a network is left in the mode it was in.
     """
     if not isinstance(model, torch.nn.Module):
         return model(images, batch_size=batch_size)

@@ -1,18 +1,11 @@
-"""Teachers and students: timm backbones by name, and two small networks written to be read."""
+"""Students: timm backbones by name, and two small networks written to be read."""
 
 import difflib
-import hashlib
-import json
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-_HERE = Path(__file__).resolve().parent
-# In a wheel the teachers lie inside the package, in a clone beside it.
-TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
 
 
 class TinyCNN(nn.Module):
@@ -153,194 +146,11 @@ def create_student(name, *, num_classes=10, in_chans=1, **options):
     import timm
 
     if not timm.is_model(name):
-        raise ValueError(f"no model is called {name!r}{_nearest(name, [*OWN, *timm.list_models()])}")
+        raise ValueError(f"no model is called {name!r}{nearest(name, [*OWN, *timm.list_models()])}")
     return timm.create_model(name, num_classes=num_classes, in_chans=in_chans, **options)
 
 
-def _nearest(name, names):
+def nearest(name, names):
+    """The end of an error's line: which known names come close, if any."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-
-
-class Teacher:
-    """A trained network that only answers: frozen, in eval mode, never part of a student.
-
-    It is not a Module, so a student that holds one does not list its weights in
-    ``parameters()`` or ``state_dict()``, and ``student.train()`` does not reach it.
-
-    Parameters
-    ----------
-    network : Module
-        A timm-style classifier, trained. Its parameters are frozen in place.
-    name : str
-    num_classes, in_chans, input_size : int
-        What it was trained on; images of another shape are refused.
-    card : dict, optional
-        How it was made.
-    """
-
-    def __init__(self, network, *, name, num_classes, in_chans, input_size, card=None):
-        self.network = network.eval().requires_grad_(False)
-        self.name, self.card = name, card or {}
-        self.num_classes, self.in_chans, self.input_size = num_classes, in_chans, input_size
-
-    def train(self, mode=True):
-        """Stays in eval mode: its answers must not depend on who trains beside it."""
-        return self
-
-    eval = train
-
-    def to(self, device):
-        """Move the network; returns the teacher."""
-        self.network.to(device)
-        return self
-
-    def parameters(self):
-        """Nothing to train."""
-        return iter(())
-
-    def fit_or_raise(self, *, num_classes=None, in_chans=None, input_size=None):
-        """Raise ValueError, naming both numbers, where the data is not what it was trained on."""
-        for what, ours, theirs in (
-            ("classes", self.num_classes, num_classes),
-            ("channels", self.in_chans, in_chans),
-            ("pixels a side", self.input_size, input_size),
-        ):
-            if theirs is not None and ours != theirs:
-                raise ValueError(f"teacher {self.name!r} has {ours} {what}, the data has {theirs}")
-
-    @torch.no_grad()
-    def outputs(self, images, layers=(), *, batch_size=256, progress=False):
-        """Logits, chosen feature maps and embedding of any number of images, in batches.
-
-        Parameters
-        ----------
-        images : Tensor of shape (N, in_chans, input_size, input_size)
-        layers : sequence of int
-            As in :func:`forward`.
-        batch_size : int
-        progress : bool
-            Show a bar with the remaining time.
-
-        Returns
-        -------
-        Outputs
-
-        Raises
-        ------
-        ValueError
-            If channels or size are not those it was trained on, or there are no images.
-        """
-        if images.ndim != 4 or len(images) == 0:
-            raise ValueError(f"images {tuple(images.shape)} must be (N, channels, height, width), N >= 1")
-        self.fit_or_raise(in_chans=images.shape[1], input_size=images.shape[2])
-        self.fit_or_raise(input_size=images.shape[3])
-        from tqdm.auto import tqdm
-
-        self.network.eval()  # somebody may have reached the network itself
-        batches = tqdm(images.split(batch_size), f"teacher {self.name}", disable=not progress, leave=False)
-        parts = [forward(self.network, batch, layers) for batch in batches]
-        features = {i: torch.cat([p.features[i] for p in parts]) for i in layers}
-        return Outputs(torch.cat([p.logits for p in parts]), features, torch.cat([p.embedding for p in parts]))
-
-    def __call__(self, images, **options):
-        """Logits (N, num_classes); see :meth:`outputs`."""
-        return self.outputs(images, **options).logits
-
-    def __repr__(self):
-        size = sum(p.numel() for p in self.network.parameters())
-        return f"Teacher({self.name!r}, {size:,} parameters, {self.num_classes} classes)"
-
-
-def save_teacher(network, path, card):
-    """Write ``path`` (safetensors, float16) and beside it the card with the file's sha256."""
-    from safetensors.torch import save_file
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
-    card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-
-
-def shipped_teachers():
-    """Names of the teachers that come with kdlab."""
-    return sorted(p.stem for p in TEACHERS.glob("*.safetensors"))
-
-
-def load_teacher(name, *, num_classes=10, in_chans=1, input_size=32):
-    """A frozen teacher that fits the data, or one clear line why not.
-
-    Parameters
-    ----------
-    name : str or path
-        A shipped teacher, a ``.safetensors`` file with its card beside it (as written by
-        ``python -m kdlab teach``), or a timm name with pretrained weights, from the hub or from
-        a local folder (``local-dir:...``).
-    num_classes, in_chans, input_size : int
-        What the data has.
-
-    Returns
-    -------
-    Teacher
-
-    Raises
-    ------
-    ValueError
-        If there is no such teacher (the nearest names are suggested), its classes, channels or
-        input size are not the data's, its file is damaged, or its classifier is not in the file.
-    OSError
-        If the weights are not on this machine and cannot be fetched.
-    """
-    path = Path(name) if str(name).endswith(".safetensors") else TEACHERS / f"{name}.safetensors"
-    if path.with_suffix(".json").exists():
-        teacher = _from_file(path)
-    else:
-        teacher = _from_timm(str(name), num_classes)
-    teacher.fit_or_raise(num_classes=num_classes, in_chans=in_chans, input_size=input_size)
-    return teacher
-
-
-def _from_file(path):
-    import timm
-    from safetensors.torch import load
-
-    card = json.loads(path.with_suffix(".json").read_text())
-    if not path.exists():
-        raise FileNotFoundError(f"the card {path.with_suffix('.json')} is there, the weights {path} are not")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != card["sha256"]:
-        raise ValueError(
-            f"{path} is damaged: its sha256 begins {found[:12]}, its card says {card['sha256'][:12]}; "
-            f"restore it, or train it again with: {card['command']}"
-        )
-    shape = {k: card[k] for k in ("num_classes", "in_chans")}
-    network = timm.create_model(card["architecture"], **shape, **card["options"])
-    missing, unknown = network.load_state_dict({k: v.float() for k, v in load(content).items()}, strict=False)
-    if missing or unknown:
-        raise ValueError(
-            f"{path} does not fill {card['architecture']}: {len(missing)} tensors are missing "
-            f"({', '.join(missing[:2])}), {len(unknown)} are unknown; a teacher in part random is refused"
-        )
-    return Teacher(network, name=path.stem, input_size=card["input_size"], card=card, **shape)
-
-
-def _from_timm(name, num_classes):
-    import timm
-
-    if not (name.startswith(("local-dir:", "hf-hub:")) or timm.is_model(name)):
-        known = [*shipped_teachers(), *timm.list_pretrained()]
-        raise ValueError(f"no teacher is called {name!r}{_nearest(name, known)}")
-    try:
-        # Not told num_classes, timm keeps the trained classifier instead of a random one.
-        network = timm.create_model(name, pretrained=True)
-    except OSError as error:
-        raise OSError(
-            f"the weights of {name!r} are not on this machine and the hub cannot be reached; "
-            f"the shipped teachers need no network: {', '.join(shipped_teachers())}"
-        ) from error
-    except RuntimeError as error:
-        raise ValueError(f"the weights of {name!r} do not fill the model: {error}".splitlines()[0]) from error
-    channels, size, _ = network.pretrained_cfg["input_size"]
-    return Teacher(network, name=name, num_classes=network.num_classes, in_chans=channels, input_size=size)

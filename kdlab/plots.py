@@ -6,6 +6,7 @@ from matplotlib.ticker import MaxNLocator
 # Okabe and Ito's palette is told apart by colour-blind readers; markers and dashes serve in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
+HATCHES = ["", "//", "..", "xx"]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
 STYLE = {
     "axes.prop_cycle": plt.cycler(color=COLOURS, marker=MARKERS, linestyle=DASHES),
@@ -107,11 +108,41 @@ def intervals(result, *, title=None):
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
     axis.set_xlabel(f"difference to {result.baseline!r} in {result.metric}")
-    axis.set_title(title or f"Mean paired difference with its 95 % interval, {result.seeds} seeds", loc="left")
+    axis.set_title(
+        title or f"Mean paired difference with its 95 % interval, {result.seeds} seeds", loc="left"
+    )
     show(figure, "Interval plot of paired differences. " + " ".join(f"{result.sentence(a)}." for a in arms))
 
 
-def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False):
+def bars(names, groups, *, xlabel, ylabel, alt, title=None):
+    """Bars side by side, a group a name, told apart by colour and hatching.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Below the groups.
+    groups : dict of str to sequence of float
+        A bar in each group.
+    xlabel, ylabel : str
+        With units.
+    alt, title : str
+    """
+    figure, axis = axes(height=2.8)
+    width = 0.8 / len(groups)
+    for i, (label, heights) in enumerate(groups.items()):
+        places = [n + (i - (len(groups) - 1) / 2) * width for n in range(len(names))]
+        axis.bar(places, heights, width, label=label, color=COLOURS[i], hatch=HATCHES[i], linestyle="-")
+    axis.axhline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+    axis.set_xticks(range(len(names)), names)
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    if len(groups) > 1:
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axis.set_title(title or "", loc="left")
+    show(figure, alt)
+
+
+def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
     """Curves over x, told apart by colour, marker and dash.
 
     Parameters
@@ -121,17 +152,21 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False):
     xlabel, ylabel : str
         With units.
     title, alt : str
-    log : bool
-        Logarithmic x axis, with a tick at each of the values.
+    log : bool or "both"
+        Logarithmic x axis, with a tick at each of the values; ``"both"``: y as well.
+    every : int
+        Points from one marker to the next.
     """
     figure, axis = axes(height=3.2)
     with plt.rc_context(STYLE):
         for name, y in curves.items():
-            axis.plot(x, y, label=name)
+            axis.plot(x, y, label=name, markevery=every)
     if log:
         axis.set_xscale("log")
         axis.set_xticks(x, [f"{v:g}" for v in x])
         axis.minorticks_off()
+    if log == "both":
+        axis.set_yscale("log")
     axis.set_xlabel(xlabel)
     axis.set_ylabel(ylabel)
     if len(curves) > 1:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -67,6 +67,12 @@ class Result:
         """*helps*, *hurts* or *not shown*: this arm against the baseline."""
         return verdict(*mean_interval(self.differences(arm))[1:])
 
+    def against(self, baseline):
+        """The same scores compared with another arm."""
+        if baseline not in self.scores:
+            raise ValueError(f"no arm is called {baseline!r}; there are {', '.join(self.scores)}")
+        return replace(self, baseline=baseline)
+
     def sentence(self, arm):
         """The verdict with the mean paired difference, its interval and the sign count."""
         differences = self.differences(arm)
@@ -93,7 +99,7 @@ class Result:
             else:
                 row["verdict"] = "baseline"
             rows.append(row)
-        return pd.DataFrame(rows).set_index("arm").round(1).fillna("")
+        return pd.DataFrame(rows).set_index("arm").round(1).astype(object).fillna("")
 
     def __str__(self):
         lines = [f"{self.metric}; {self.seeds} paired seeds; baseline: {self.baseline}"]
@@ -101,6 +107,33 @@ class Result:
             lines.append(f"interrupted: {self.seeds} of {self.planned} seeds are finished and kept")
         lines += [self.sentence(arm) for arm in self.scores if arm != self.baseline]
         return "\n".join(lines)
+
+
+def what_held(claims):
+    """A lesson's last table: each claim with the verdict, difference and interval that answer it.
+
+    Parameters
+    ----------
+    claims : dict of str to (Result, str)
+        What is claimed, and the study and arm that tested it.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    import pandas as pd
+
+    rows = {}
+    for claim, (result, arm) in claims.items():
+        mean, low, high = mean_interval(result.differences(arm))
+        rows[claim] = {
+            "verdict": result.verdict(arm),
+            "difference": f"{mean:+.1f}",
+            "95 % interval": f"{low:+.1f} to {high:+.1f}",
+            "seeds": result.seeds,
+            "compared with": result.baseline,
+        }
+    return pd.DataFrame(rows).T
 
 
 def compare(
@@ -129,7 +162,7 @@ def compare(
     metric : str
         Name and unit of the score.
     progress : bool
-        Say beforehand how long it will take, and show a bar with the remaining time.
+        Show a bar with the remaining time.
     **training
         To :func:`kdlab.distill.distill`: ``steps``, ``batch_size``, ``learning_rate``.
 

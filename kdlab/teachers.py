@@ -1,110 +1,209 @@
-"""How the shipped teachers are made: one recipe each, run by ``python -m kdlab teach NAME``."""
+"""Teachers: trained networks that only answer; shipped ones by name, timm's by theirs."""
 
-import platform
-from dataclasses import dataclass, field
+import hashlib
+import json
 from pathlib import Path
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from kdlab import data, metrics, models
-from kdlab.distill import distill, hard_labels
+from kdlab.models import Outputs, forward, nearest
 
-TEST_SPLITS = 5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Architecture, data and schedule of one teacher."""
-
-    channels: tuple
-    cluttered: bool
-    steps: int
-    views: int
-    learning_rate: float = 0.01
-    batch_size: int = 128
-    smoothing: float = 0.0
-    seed: int = 0
-    architecture: str = "resnet10t"
-    options: dict = field(default_factory=lambda: {"output_stride": 8})
+_HERE = Path(__file__).resolve().parent
+# In a wheel the teachers lie inside the package, in a clone beside it.
+TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
 
 
-SMALL, LARGE = (16, 32, 64, 128), (32, 64, 128, 256)
-RECIPES = {
-    "digits-small": Recipe(SMALL, cluttered=False, steps=400, views=10),
-    "digits-large": Recipe(LARGE, cluttered=False, steps=400, views=10),
-    "cluttered-small": Recipe(SMALL, cluttered=True, steps=1500, views=40),
-    "cluttered-large": Recipe(LARGE, cluttered=True, steps=1500, views=40, learning_rate=0.005),
-}
+class Teacher:
+    """A trained network that only answers: frozen, in eval mode, never part of a student.
 
-
-def train_teacher(name, folder=models.TEACHERS, *, steps=None, progress=True):
-    """Train the teacher of that name and write ``folder/name.safetensors`` with its card.
-
-    The accuracy on the card is that of the file as written, in half precision, on test images
-    of handwriting that the teacher never saw, over five draws of the split.
+    It is not a Module, so a student that holds one does not list its weights in
+    ``parameters()`` or ``state_dict()``, and ``student.train()`` does not reach it.
 
     Parameters
     ----------
+    network : Module
+        A timm-style classifier, trained. Its parameters are frozen in place.
     name : str
-        A key of ``RECIPES``.
-    folder : path
-    steps : int, optional
-        In place of the recipe's, to try the command out.
-    progress : bool
+    num_classes, in_chans, input_size : int
+        What it was trained on; images of another shape are refused.
+    card : dict, optional
+        How it was made.
+    """
+
+    def __init__(self, network, *, name, num_classes, in_chans, input_size, card=None):
+        self.network = network.eval().requires_grad_(False)
+        self.name, self.card = name, card or {}
+        self.num_classes, self.in_chans, self.input_size = num_classes, in_chans, input_size
+        self._answers = WeakTensorKeyDictionary()
+
+    def train(self, mode=True):
+        """Stays in eval mode: its answers must not depend on who trains beside it."""
+        return self
+
+    eval = train
+
+    def to(self, device):
+        """Move the network; returns the teacher."""
+        self.network.to(device)
+        return self
+
+    def parameters(self):
+        """Nothing to train."""
+        return iter(())
+
+    def fit_or_raise(self, *, num_classes=None, in_chans=None, input_size=None):
+        """Raise ValueError, naming both numbers, where the data is not what it was trained on."""
+        for what, ours, theirs in (
+            ("classes", self.num_classes, num_classes),
+            ("channels", self.in_chans, in_chans),
+            ("pixels a side", self.input_size, input_size),
+        ):
+            if theirs is not None and ours != theirs:
+                raise ValueError(f"teacher {self.name!r} has {ours} {what}, the data has {theirs}")
+
+    @torch.no_grad()
+    def outputs(self, images, layers=(), *, batch_size=256, progress=False):
+        """Logits, chosen feature maps and embedding of any number of images, in batches.
+
+        Parameters
+        ----------
+        images : Tensor of shape (N, in_chans, input_size, input_size)
+        layers : sequence of int
+            As in :func:`kdlab.models.forward`.
+        batch_size : int
+        progress : bool
+            Show a bar with the remaining time.
+
+        Returns
+        -------
+        Outputs
+
+        Raises
+        ------
+        ValueError
+            If channels or size are not those it was trained on, or there are no images.
+        """
+        if images.ndim != 4 or len(images) == 0:
+            raise ValueError(f"images {tuple(images.shape)} must be (N, channels, height, width), N >= 1")
+        self.fit_or_raise(in_chans=images.shape[1], input_size=images.shape[2])
+        self.fit_or_raise(input_size=images.shape[3])
+        from tqdm.auto import tqdm
+
+        self.network.eval()  # somebody may have reached the network itself
+        batches = tqdm(images.split(batch_size), f"teacher {self.name}", disable=not progress, leave=False)
+        parts = [forward(self.network, batch, layers) for batch in batches]
+        features = {i: torch.cat([p.features[i] for p in parts]) for i in layers}
+        return Outputs(
+            torch.cat([p.logits for p in parts]), features, torch.cat([p.embedding for p in parts])
+        )
+
+    def __call__(self, images, **options):
+        """Logits (N, num_classes); see :meth:`outputs`.
+
+        Asked twice about the same tensor, it answers from memory for as long as the tensor lives
+        unchanged: the arms of a study share their images.
+        """
+        version, logits = self._answers.get(images, (None, None))
+        if version != images._version:
+            logits = self.outputs(images, **options).logits
+            self._answers[images] = images._version, logits
+        return logits.clone()
+
+    def __repr__(self):
+        size = sum(p.numel() for p in self.network.parameters())
+        return f"Teacher({self.name!r}, {size:,} parameters, {self.num_classes} classes)"
+
+
+def save_teacher(network, path, card):
+    """Write ``path`` (safetensors, float16) and beside it the card with the file's sha256."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
+    card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def shipped_teachers():
+    """Names of the teachers that come with kdlab."""
+    return sorted(p.stem for p in TEACHERS.glob("*.safetensors"))
+
+
+def load_teacher(name, *, num_classes=10, in_chans=1, input_size=32):
+    """A frozen teacher that fits the data, or one clear line why not.
+
+    Parameters
+    ----------
+    name : str or path
+        A shipped teacher, a ``.safetensors`` file with its card beside it (as written by
+        ``python -m kdlab teach``), or a timm name with pretrained weights, from the hub or from
+        a local folder (``local-dir:...``).
+    num_classes, in_chans, input_size : int
+        What the data has.
 
     Returns
     -------
-    kdlab.models.Teacher
+    Teacher
 
     Raises
     ------
     ValueError
-        If there is no such recipe.
+        If there is no such teacher (the nearest names are suggested), its classes, channels or
+        input size are not the data's, its file is damaged, or its classifier is not in the file.
+    OSError
+        If the weights are not on this machine and cannot be fetched.
     """
-    if name not in RECIPES:
-        raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
-    steps = steps or recipe.steps
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    options = {**recipe.options, "channels": recipe.channels}
-    torch.manual_seed(recipe.seed)
-    network = models.create_student(recipe.architecture, **options)
-    part = data.teacher_digits(cluttered=recipe.cluttered, views=recipe.views)
-    distill(
-        network, part.images, [hard_labels(part.labels, smoothing=recipe.smoothing)],
-        steps=steps, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate,
-        seed=recipe.seed, progress=progress,
-    )  # fmt: skip
-    path = folder / f"{name}.safetensors"
-    card = {
-        "name": name,
-        "architecture": recipe.architecture,
-        "options": options,
-        "num_classes": data.NUM_CLASSES,
-        "in_chans": 1,
-        "input_size": data.SIZE,
-        "data": f"{'cluttered' if recipe.cluttered else 'clean'} digits, {data.TEACHER_SOURCES} sources, "
-        f"{recipe.views} views each; handwriting: scikit-learn's copy of the UCI optical digits",
-        "command": f"python -m kdlab teach {name}" + (f" --steps {steps}" if steps != recipe.steps else ""),
-        "steps": steps,
-        "batch_size": recipe.batch_size,
-        "learning_rate": recipe.learning_rate,
-        "seed": recipe.seed,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "precision": "float16",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "threads": torch.get_num_threads(),
-    }
-    models.save_teacher(network, path, card)
-    teacher = models.load_teacher(path)
-    card["accuracy"] = round(_accuracy(teacher, recipe.cluttered), 2)
-    card["accuracy_of"] = f"test images of {TEST_SPLITS} splits, percent"
-    models.save_teacher(network, path, card)
-    return models.load_teacher(path)
+    path = Path(name) if str(name).endswith(".safetensors") else TEACHERS / f"{name}.safetensors"
+    if path.with_suffix(".json").exists():
+        teacher = _from_file(path)
+    else:
+        teacher = _from_timm(str(name), num_classes)
+    teacher.fit_or_raise(num_classes=num_classes, in_chans=in_chans, input_size=input_size)
+    return teacher
 
 
-def _accuracy(teacher, cluttered):
-    make = data.cluttered_digits if cluttered else data.digits
-    tests = [make(seed=seed).test for seed in range(TEST_SPLITS)]
-    return sum(metrics.accuracy(teacher(test.images), test.labels) for test in tests) / TEST_SPLITS
+def _from_file(path):
+    import timm
+    from safetensors.torch import load
+
+    card = json.loads(path.with_suffix(".json").read_text())
+    if not path.exists():
+        raise FileNotFoundError(f"the card {path.with_suffix('.json')} is there, the weights {path} are not")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(
+            f"{path} is damaged: its sha256 begins {found[:12]}, its card says {card['sha256'][:12]}; "
+            f"restore it, or train it again with: {card['command']}"
+        )
+    shape = {k: card[k] for k in ("num_classes", "in_chans")}
+    network = timm.create_model(card["architecture"], **shape, **card["options"])
+    missing, unknown = network.load_state_dict({k: v.float() for k, v in load(content).items()}, strict=False)
+    if missing or unknown:
+        raise ValueError(
+            f"{path} does not fill {card['architecture']}: {len(missing)} tensors are missing "
+            f"({', '.join(missing[:2])}), {len(unknown)} are unknown; a teacher in part random is refused"
+        )
+    return Teacher(network, name=path.stem, input_size=card["input_size"], card=card, **shape)
+
+
+def _from_timm(name, num_classes):
+    import timm
+
+    if not (name.startswith(("local-dir:", "hf-hub:")) or timm.is_model(name)):
+        known = [*shipped_teachers(), *timm.list_pretrained()]
+        raise ValueError(f"no teacher is called {name!r}{nearest(name, known)}")
+    try:
+        # Not told num_classes, timm keeps the trained classifier instead of a random one.
+        network = timm.create_model(name, pretrained=True)
+    except OSError as error:
+        raise OSError(
+            f"the weights of {name!r} are not on this machine and the hub cannot be reached; "
+            f"the shipped teachers need no network: {', '.join(shipped_teachers())}"
+        ) from error
+    except RuntimeError as error:
+        raise ValueError(f"the weights of {name!r} do not fill the model: {error}".splitlines()[0]) from error
+    channels, size, _ = network.pretrained_cfg["input_size"]
+    return Teacher(network, name=name, num_classes=network.num_classes, in_chans=channels, input_size=size)

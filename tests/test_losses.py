@@ -62,7 +62,9 @@ def test_finite_at_a_logit_gap_of_1000(temperature, dtype):
     loss = soft_target_loss(student, teacher, temperature=temperature)
     loss.backward()
     assert loss.isfinite() and student.grad.isfinite().all()
-    assert loss.item() == pytest.approx(soft_target_loss(student.double(), teacher.double(), temperature=temperature).item(), rel=1e-3)
+    assert loss.item() == pytest.approx(
+        soft_target_loss(student.double(), teacher.double(), temperature=temperature).item(), rel=1e-3
+    )
 
 
 def test_against_scipy():

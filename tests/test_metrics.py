@@ -3,7 +3,8 @@ import torch
 from scipy import stats
 
 from kdlab import measure, metrics
-from kdlab.models import TinyCNN, load_teacher
+from kdlab.models import TinyCNN
+from kdlab.teachers import load_teacher
 
 LOGITS = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 3, 0], [0, 0, 1]])
 LABELS = torch.tensor([0, 1, 2, 2])
@@ -25,7 +26,9 @@ def test_entropy_is_scipys():
 
 
 def test_negative_log_likelihood():
-    assert metrics.negative_log_likelihood(torch.zeros(2, 4), torch.tensor([0, 3])) == pytest.approx(1.386294361)
+    assert metrics.negative_log_likelihood(torch.zeros(2, 4), torch.tensor([0, 3])) == pytest.approx(
+        1.386294361
+    )
 
 
 def test_calibration_error_by_hand():
@@ -57,6 +60,8 @@ def test_costs_of_the_tiny_cnn_by_hand():
 
 
 def test_cost_table_of_students_and_teachers():
-    table = measure.cost_table({"teacher": load_teacher("digits-small"), "student": TinyCNN(4)}, torch.rand(8, 1, 32, 32))
+    table = measure.cost_table(
+        {"teacher": load_teacher("digits-small"), "student": TinyCNN(4)}, torch.rand(8, 1, 32, 32)
+    )
     assert list(table.index) == ["teacher", "student"]
     assert "ms, batch 8" in table and (table > 0).all(axis=None)

@@ -6,8 +6,9 @@ import timm
 import torch
 from torch import nn
 
-from kdlab import models
-from kdlab.models import MLP, TinyCNN, create_student, forward, load_teacher
+from kdlab import teachers
+from kdlab.models import MLP, TinyCNN, create_student, forward
+from kdlab.teachers import load_teacher
 
 FAMILIES = [
     ("tiny_cnn", {}, (0, 2)),
@@ -68,7 +69,7 @@ def test_shipped_teachers_load_and_answer(name):
 
 
 def test_shipped_teachers_fit_in_30_mb():
-    assert sum(p.stat().st_size for p in models.TEACHERS.iterdir()) < 30e6
+    assert sum(p.stat().st_size for p in teachers.TEACHERS.iterdir()) < 30e6
 
 
 def test_a_teacher_is_frozen_and_no_part_of_a_student(teacher):
@@ -89,7 +90,7 @@ def test_a_teacher_stays_in_eval_mode_whatever_is_called(teacher):
     teacher.train()
     teacher.train(True).eval()
     teacher.network.train()
-    assert torch.equal(teacher(images), expected)
+    assert torch.equal(teacher(images.clone()), expected)
     assert all(torch.equal(state[k], v) for k, v in teacher.network.state_dict().items())
 
 
@@ -97,10 +98,23 @@ def test_a_teacher_answers_any_number_of_images_without_gradient(teacher):
     images = torch.rand(9, 1, 32, 32, requires_grad=True)
     answers = teacher(images, batch_size=4)
     assert not answers.requires_grad
-    torch.testing.assert_close(answers, teacher(images))
+    torch.testing.assert_close(answers, teacher(images.clone()))
     outputs = teacher.outputs(images, layers=(2, -1), batch_size=4)
     torch.testing.assert_close(outputs.logits, answers)
     assert [len(f) for f in outputs.features.values()] == [9, 9] and len(outputs.embedding) == 9
+
+
+def test_a_teacher_speaks_once_about_the_same_images(teacher, monkeypatch):
+    runs = []
+    original = teacher.outputs
+    monkeypatch.setattr(teacher, "outputs", lambda *a, **o: runs.append(1) or original(*a, **o))
+    images = torch.rand(2, 1, 32, 32)
+    first = teacher(images)
+    first.zero_()  # what the caller does with an answer is the caller's affair
+    assert not torch.equal(teacher(images), first) and len(runs) == 1
+    images[0] = 0
+    torch.testing.assert_close(teacher(images), teacher(images.clone()))
+    assert len(runs) == 3
 
 
 @pytest.mark.parametrize(
@@ -116,7 +130,9 @@ def test_a_teacher_that_does_not_fit_the_data(data, message):
         load_teacher("digits-small", **data)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 28, 28), (2, 1, 32, 28), (0, 1, 32, 32), (1, 32, 32)])
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 32, 32), (2, 1, 28, 28), (2, 1, 32, 28), (0, 1, 32, 32), (1, 32, 32)]
+)
 def test_images_that_do_not_fit_the_teacher(teacher, shape):
     with pytest.raises(ValueError, match=r"the data has|must be \(N"):
         teacher(torch.rand(shape))
@@ -130,7 +146,7 @@ def test_unknown_teacher_suggests_the_nearest():
 @pytest.fixture
 def copied(tmp_path):
     for suffix in (".safetensors", ".json"):
-        shutil.copy(models.TEACHERS / f"digits-small{suffix}", tmp_path / f"mine{suffix}")
+        shutil.copy(teachers.TEACHERS / f"digits-small{suffix}", tmp_path / f"mine{suffix}")
     return tmp_path / "mine.safetensors"
 
 
@@ -164,7 +180,7 @@ def test_a_teacher_without_its_classifier_is_refused(tmp_path, teacher):
     state = {k: v for k, v in teacher.network.state_dict().items() if not k.startswith("fc.")}
     headless.state_dict = lambda: state
     card = {k: v for k, v in teacher.card.items() if k != "sha256"}
-    models.save_teacher(headless, tmp_path / "headless.safetensors", card)
+    teachers.save_teacher(headless, tmp_path / "headless.safetensors", card)
     with pytest.raises(ValueError, match=r"2 tensors are missing \(fc.weight, fc.bias\).*in part random"):
         load_teacher(tmp_path / "headless.safetensors")
 
@@ -205,7 +221,9 @@ def test_offline_is_one_line_that_names_what_needs_no_network(monkeypatch):
         raise FileNotFoundError("no network")
 
     monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(OSError, match="hub cannot be reached; the shipped teachers need no network: .*digits-small"):
+    with pytest.raises(
+        OSError, match="hub cannot be reached; the shipped teachers need no network: .*digits-small"
+    ):
         load_teacher("resnet18.a1_in1k", num_classes=1000)
 
 
@@ -225,4 +243,4 @@ def test_the_command_lists_the_shipped_teachers(capsys):
     from kdlab.__main__ import main
 
     assert main(["teachers"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(models.shipped_teachers())
+    assert len(capsys.readouterr().out.splitlines()) == len(teachers.shipped_teachers())

@@ -76,7 +76,8 @@ def test_one_seed_decides_nothing():
 def test_table_and_sentence():
     r = result(base=[50.0, 60.0, 70.0], arm=[55.0, 64.0, 76.0])
     assert r.table().loc["arm"].to_dict() == {
-        "accuracy, %": 65.0, "difference": 5.0, "from": 2.5, "to": 7.5, "better in": "3 of 3", "verdict": "helps",
+        "accuracy, %": 65.0, "difference": 5.0, "from": 2.5, "to": 7.5,
+        "better in": "3 of 3", "verdict": "helps",
     }  # fmt: skip
     assert r.sentence("arm") == "arm: helps (+5.0, 95 % interval +2.5 to +7.5, better in 3 of 3 seeds)"
 

@@ -1,0 +1,124 @@
+"""Draw a digit and see what several models answer (needs a running kernel)."""
+
+import anywidget
+import ipywidgets
+import torch
+import torch.nn.functional as F
+import traitlets
+
+from kdlab.data import SIZE
+from kdlab.metrics import predict
+
+
+class Pad(anywidget.AnyWidget):
+    """A square to draw on. ``ink`` is what was drawn, 32 x 32 values in [0, 1], row by row."""
+
+    _esm = """
+    function render({ model, el }) {
+      const side = 224, small = 32;
+      const pad = document.createElement("canvas");
+      pad.width = pad.height = side;
+      pad.style.cssText = "border: 1px solid #888; background: #fff; touch-action: none; cursor: crosshair";
+      pad.setAttribute("role", "img");
+      pad.setAttribute("aria-label", "Drawing area: draw one digit with the mouse or a finger");
+      const pen = pad.getContext("2d", { willReadFrequently: true });
+      pen.lineWidth = 20;
+      pen.lineCap = pen.lineJoin = "round";
+      const clear = document.createElement("button");
+      clear.textContent = "Clear";
+      clear.style.cssText = "display: block; margin-top: 6px; padding: 4px 12px";
+      const send = () => {
+        const shrunk = document.createElement("canvas");
+        shrunk.width = shrunk.height = small;
+        const pixels = shrunk.getContext("2d");
+        pixels.drawImage(pad, 0, 0, small, small);
+        const data = pixels.getImageData(0, 0, small, small).data;
+        model.set("ink", Array.from({ length: small * small }, (_, i) => data[4 * i + 3] / 255));
+        model.save_changes();
+      };
+      const at = (event) => [event.offsetX, event.offsetY];
+      let drawing = false;
+      pad.onpointerdown = (event) => {
+        drawing = true;
+        pad.setPointerCapture(event.pointerId);
+        pen.beginPath();
+        pen.moveTo(...at(event));
+        pen.lineTo(...at(event));
+        pen.stroke();
+      };
+      pad.onpointermove = (event) => {
+        if (!drawing) return;
+        pen.lineTo(...at(event));
+        pen.stroke();
+      };
+      pad.onpointerup = pad.onpointercancel = () => { drawing = false; send(); };
+      clear.onclick = () => { pen.clearRect(0, 0, side, side); send(); };
+      el.append(pad, clear);
+    }
+    export default { render };
+    """
+    ink = traitlets.List(trait=traitlets.Float()).tag(sync=True)
+
+
+def as_digit(ink):
+    """What was drawn, in the form of the data: cut out, centred, 8 x 8 means, shown at 32 x 32.
+
+    The UCI digits were made this way: a bitmap of 32 x 32, counted in blocks of 4 x 4.
+
+    Parameters
+    ----------
+    ink : sequence of 1,024 floats in [0, 1], row by row
+
+    Returns
+    -------
+    Tensor of shape (1, 1, 32, 32), or None if nothing was drawn
+    """
+    drawn = torch.as_tensor(ink, dtype=torch.float32).view(1, 1, SIZE, SIZE)
+    rows, columns = (drawn[0, 0].amax(dim=d) > 0.1 for d in (1, 0))
+    if not rows.any():
+        return None
+    (top, bottom), (left, right) = ((i.nonzero().min(), i.nonzero().max() + 1) for i in (rows, columns))
+    cut = drawn[..., top:bottom, left:right]
+    scale = SIZE / max(cut.shape[-2:])
+    height, width = (max(1, round(scale * n)) for n in cut.shape[-2:])
+    cut = F.interpolate(cut, size=(height, width), mode="bilinear")
+    across, down = SIZE - width, SIZE - height
+    centred = F.pad(cut, (across // 2, across - across // 2, down // 2, down - down // 2))
+    coarse = F.avg_pool2d(centred, 4)
+    return F.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear").clamp(0, 1)
+
+
+def answers(models, image, *, top=3):
+    """HTML bars of each model's likeliest classes for one image (1, 1, 32, 32)."""
+    blocks = []
+    for name, model in models.items():
+        p = torch.softmax(predict(model, image)[0], 0)
+        bars = "".join(
+            f"<div><b>{c}</b> <span style='display: inline-block; height: 0.8em; background: #0072B2; "
+            f"width: {120 * p[c]:.0f}px'></span> {p[c]:.0%}</div>"
+            for c in p.topk(top).indices.tolist()
+        )
+        blocks.append(f"<div style='margin-bottom: 0.8em'>{name}{bars}</div>")
+    return "".join(blocks)
+
+
+def draw(models):
+    """A pad to draw on, and beside it what each model answers after each stroke.
+
+    Parameters
+    ----------
+    models : dict of str to Module or Teacher
+        Classifiers of digits (N, 1, 32, 32).
+
+    Returns
+    -------
+    ipywidgets.HBox
+    """
+    pad, said = Pad(), ipywidgets.HTML("Draw a digit, large, in one or more strokes.")
+
+    def respond(change):
+        image = as_digit(change["new"])
+        said.value = "Draw a digit." if image is None else answers(models, image)
+
+    pad.observe(respond, "ink")
+    return ipywidgets.HBox([pad, said])
