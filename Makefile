@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 .PHONY: lab test lint unit notebooks execute teachers clean
 
 lab: .venv/ready
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/00_start_here.ipynb
 
 test: lint unit notebooks
 
@@ -36,6 +36,9 @@ teachers: .venv/ready
 	@echo "Making .venv: PyTorch and JupyterLab, about 6 GB with the CUDA build; a few minutes the first time."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[lab,test]'
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+	    > .venv/share/jupyter/lab/settings/overrides.json
 	touch $@
 
 clean:

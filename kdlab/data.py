@@ -180,12 +180,19 @@ def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
     random = torch.Generator().manual_seed(seed)
     rows = torch.arange(len(part)).repeat(views)
     warped = _warp(part.images[rows], random)
-    canvas = warped
-    for _ in range(fragments):
-        others = torch.randint(len(rows), (len(rows),), generator=random)
-        canvas = torch.maximum(canvas, warped[others] * _windows(len(rows), random))
-    canvas = canvas + noise * torch.randn(canvas.shape, generator=random)
-    return Part(canvas.clamp(0, 1), part.labels[rows], part.sources[rows])
+    n = len(rows)
+    scraps = [
+        (torch.randint(n, (n,), generator=random), torch.randint(SIZE - 8, (n, 2, 1), generator=random))
+        for _ in range(fragments)
+    ]
+    canvases = []
+    for some in torch.arange(n).split(CHUNK):
+        canvas = warped[some]
+        for others, corners in scraps:
+            canvas = torch.maximum(canvas, warped[others[some]] * _windows(corners[some]))
+        canvas = canvas + noise * torch.randn(canvas.shape, generator=random)
+        canvases.append(canvas.clamp(0, 1))
+    return Part(torch.cat(canvases), part.labels[rows], part.sources[rows])
 
 
 def _uniform(random, low, high, *shape):
@@ -203,7 +210,7 @@ def _warp(images, random):
     rotation = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(n, 2, 2)
     inverse = rotation / size[:, None, None]
     offset = -(inverse @ centre[:, :, None])
-    # In chunks: the grids take a hundred times the memory of the images that they are read from.
+    # In chunks, as below: all grids at once take a hundred times the memory of the images.
     chunks = zip(*(t.split(CHUNK) for t in (images, torch.cat([inverse, offset], 2), bend)))
     return torch.cat([_sample(*chunk) for chunk in chunks])
 
@@ -214,9 +221,8 @@ def _sample(images, affine, bend):
     return F.grid_sample(images, grid + bend, align_corners=False)
 
 
-def _windows(n, random):
-    """Masks (n, 1, 32, 32) that are 1 in one small square each."""
+def _windows(corners):
+    """Masks (n, 1, 32, 32) that are 1 in one square of 8 x 8 each, from its corner (n, 2, 1)."""
     side = torch.arange(SIZE)
-    corner = torch.randint(0, SIZE - 8, (n, 2, 1), generator=random)
-    inside = (side >= corner) & (side < corner + 8)
+    inside = (side >= corners) & (side < corners + 8)
     return (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None].float()

@@ -99,7 +99,8 @@ class Result:
             else:
                 row["verdict"] = "baseline"
             rows.append(row)
-        return pd.DataFrame(rows).set_index("arm").round(1).astype(object).fillna("")
+        table = pd.DataFrame(rows).set_index("arm").round(1)
+        return table.astype(object).where(table.notna(), "")
 
     def __str__(self):
         lines = [f"{self.metric}; {self.seeds} paired seeds; baseline: {self.baseline}"]
