@@ -20,8 +20,10 @@ _ROOMS = (
 def __getattr__(name):
     if name in _ROOMS:
         return importlib.import_module(f"kdlab.{name}")
+    if name == "progress":
+        return importlib.import_module("kdlab.exercises").progress
     raise AttributeError(f"module 'kdlab' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*globals(), *_ROOMS]
+    return [*globals(), *_ROOMS, "progress"]

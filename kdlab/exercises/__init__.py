@@ -1,0 +1,146 @@
+"""Exercises with checks that name the mistake, and a record of what is done.
+
+An exercise is one module here: a function to write, its reference, the mistakes that are known
+with the code that makes them, and the inputs on which each shows.
+"""
+
+import importlib
+import json
+import pkgutil
+import platform
+from datetime import datetime
+from pathlib import Path
+
+from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Exercise, Experiment, Mistake, Outcome
+from kdlab.exercises.questions import QUESTIONS
+
+__all__ = [
+    "Exercise", "Experiment", "Mistake", "Outcome", "all_exercises", "answer", "check", "hand_in", "progress",
+]  # fmt: skip
+
+_record = {}
+
+
+def all_exercises():
+    """All exercises by id, in the order of the lessons."""
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("exercise_"):
+            exercise = importlib.import_module(f"{__name__}.{module.name}").EXERCISE
+            found[exercise.id] = exercise
+    return dict(sorted(found.items()))
+
+
+def check(id, answer):
+    """Check the learner's function or value, say what is right or wrong with it, and note it.
+
+    Prints; raises nothing for whatever the learner's code does.
+
+    Parameters
+    ----------
+    id : str
+        ``"1.2"``: lesson 01, exercise 2.
+    answer : object
+        What the exercise asks for; ``...`` counts as not yet attempted.
+    """
+    exercises = all_exercises()
+    if id not in exercises:
+        print(f"there is no exercise {id!r}; there are {', '.join(exercises)}")
+        return
+    outcome = exercises[id].diagnose(answer)
+    _note(id, outcome)
+    print(outcome.text)
+
+
+def answer(id, choice):
+    """Check a choice ("a", "b", ...) in an exit question, and explain it, right or wrong."""
+    if id not in QUESTIONS:
+        print(f"there is no question {id!r}; there are {', '.join(QUESTIONS)}")
+        return
+    outcome = QUESTIONS[id].diagnose(choice)
+    _note(id, outcome)
+    print(outcome.text)
+
+
+def _note(id, outcome):
+    entry = _record.setdefault(id, {"status": NOT_YET, "attempts": 0, "mistakes": []})
+    if outcome.status == NOT_YET:
+        return
+    entry["attempts"] += 1
+    if outcome.status == WRONG and outcome.name not in entry["mistakes"]:
+        entry["mistakes"].append(outcome.name)
+    if entry["status"] != RIGHT:
+        entry["status"] = outcome.status
+
+
+def progress(lesson=None):
+    """Print which exercises and questions of a lesson are done.
+
+    Parameters
+    ----------
+    lesson : int, optional
+        By default the one that was last checked.
+    """
+    if lesson is None:
+        lesson = int(list(_record)[-1].split(".")[0]) if _record else 0
+    ids = [id for id in [*all_exercises(), *QUESTIONS] if id.startswith(f"{lesson}.")]
+    done = [id for id in ids if _record.get(id, {}).get("status") == RIGHT]
+    open_ones = [id for id in ids if id not in done]
+    print(
+        f"Lesson {lesson:02}: {len(done)} of {len(ids)} done"
+        + (f" ({', '.join(done)})" if done else "")
+        + "."
+    )
+    if open_ones:
+        print(f"To do: {', '.join(open_ones)}.")
+
+
+def hand_in(path, name=""):
+    """Write what was checked in this session to a file, as JSON or Markdown by its ending.
+
+    It is a record for the learner and the instructor, and no proof against cheating: the checks
+    run on the learner's machine.
+
+    Parameters
+    ----------
+    path : str or path
+        Ending in ``.json`` or ``.md``.
+    name : str
+        Whose it is.
+
+    Raises
+    ------
+    ValueError
+        If the ending is another.
+    """
+    import torch
+
+    import kdlab
+
+    path = Path(path)
+    if path.suffix not in (".json", ".md"):
+        raise ValueError(f"{path} must end in .json or .md, not {path.suffix!r}")
+    sheet = {
+        "name": name,
+        "written": datetime.now().isoformat(timespec="seconds"),
+        "versions": {
+            "kdlab": kdlab.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "note": "A record of checks that ran on the learner's own machine; no proof against cheating.",
+        "results": {id: _record.get(id, {"status": NOT_YET}) for id in [*all_exercises(), *QUESTIONS]},
+    }
+    path.write_text(json.dumps(sheet, indent=2) if path.suffix == ".json" else _as_markdown(sheet))
+    print(f"wrote {path}: {sum(r['status'] == RIGHT for r in sheet['results'].values())} right")
+
+
+def _as_markdown(sheet):
+    versions = ", ".join(f"{k} {v}" for k, v in sheet["versions"].items())
+    rows = [
+        f"| {id} | {r['status']} | {r.get('attempts', 0)} | {', '.join(r.get('mistakes', []))} |"
+        for id, r in sheet["results"].items()
+    ]
+    head = ["| exercise | status | attempts | mistakes on the way |", "|---|---|---|---|"]
+    title = f"# Exercises: {sheet['name'] or 'no name given'}"
+    return "\n".join([title, "", f"{sheet['written']}; {versions}", "", sheet["note"], "", *head, *rows, ""])

@@ -1,0 +1,236 @@
+"""How a check finds out which mistake was made: by what the code does to well-chosen inputs.
+
+Every known mistake is itself code. A check runs the learner's function on the exercise's cases,
+and looks for the known code that does the same.
+"""
+
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
+UNKNOWN = "not one of the mistakes we know"
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A misconception by its name, the code that has it, and what to say about it.
+
+    ``codes`` are one or more functions in the place of the learner's. ``accept`` marks a variant
+    that is right in effect: it passes, with a remark. ``sign``, if given, recognises the mistake
+    from one observation alone, so that it is found beside other mistakes too.
+    """
+
+    name: str
+    codes: tuple
+    says: str
+    accept: bool = False
+    sign: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found: a status, the mistake's name (or ""), and the text for the learner."""
+
+    status: str
+    name: str
+    text: str
+
+
+def value_and_gradient(function, arguments):
+    """What a loss returns, and its gradient with respect to its first argument."""
+    first = arguments[0].clone().requires_grad_()
+    value = _tensor(function(first, *arguments[1:]))
+    gradient = torch.zeros_like(first)
+    if value.requires_grad:
+        gradient = torch.autograd.grad(value.sum(), first, allow_unused=True)[0]
+        gradient = torch.zeros_like(first) if gradient is None else gradient
+    return {"value": value.detach(), "gradient": gradient}
+
+
+def value(function, arguments):
+    """What a function returns: a number, a tensor, or a tuple of such."""
+    returned = function(*arguments)
+    if isinstance(returned, tuple | list):
+        return {f"value {i + 1}": _tensor(part).detach() for i, part in enumerate(returned)}
+    return {"value": _tensor(returned).detach()}
+
+
+def _tensor(returned):
+    if returned is None or returned is ...:
+        raise NotImplementedError
+    if isinstance(returned, bool | int | float) or hasattr(returned, "__array__"):
+        return torch.as_tensor(returned)
+    raise TypeError(f"it returns {type(returned).__name__}, not a number or a tensor")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function to write, checked on ``cases``.
+
+    Parameters
+    ----------
+    id, title : str
+        ``"1.2"`` is the second exercise of lesson 01.
+    reference : callable
+        A correct solution. It is compared with, never shown.
+    cases : dict of str to callable
+        Words for the inputs ("two rows of logits, three classes") and a function that makes
+        them anew; the smallest first.
+    mistakes : list of Mistake
+    right : str
+        What a right answer has shown.
+    see : str
+        The heading of the paragraph that helps.
+    observe : callable
+        ``observe(function, arguments)`` gives a dict of what can be seen: value and gradient by
+        default.
+    """
+
+    id: str
+    title: str
+    reference: Callable
+    cases: dict
+    mistakes: list
+    right: str
+    see: str
+    observe: Callable = value_and_gradient
+
+    def seen(self, function):
+        """What ``function`` does in each case."""
+        observations = []
+        # A mistake that is tried out may warn; the learner would take the warning for their own.
+        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(devices=[]):
+            for make in self.cases.values():
+                torch.manual_seed(0)
+                observations.append(self.observe(function, make()))
+        return observations
+
+    def diagnose(self, answer):
+        """Compare the learner's function with the reference and with every known mistake."""
+        if answer is None or answer is ...:
+            return self._not_yet()
+        if not callable(answer):
+            return self._wrong("", f"a function is expected, this is {type(answer).__name__}.")
+        try:
+            theirs = self.seen(answer)
+        except NotImplementedError:
+            return self._not_yet()
+        except Exception as error:
+            return self._wrong("an error in your code", _where(error))
+        expected = self.seen(self.reference)
+        if _same(theirs, expected):
+            return Outcome(RIGHT, "", f"{self.id} right. {self.right}")
+        found = [m for m in self.mistakes if self._made(m, theirs, expected)]
+        if found and found[0].accept:
+            return Outcome(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
+        example = self._counter_example(theirs, expected)
+        if not found:
+            return self._wrong(UNKNOWN, f"{UNKNOWN}.\n  {example}")
+        also = f"\n  Beside it: {', '.join(m.name for m in found[1:])}." if found[1:] else ""
+        return self._wrong(found[0].name, f"{found[0].name}.\n  {example}\n  {found[0].says}{also}")
+
+    def _made(self, mistake, theirs, expected):
+        if mistake.sign is not None:
+            return any(mistake.sign(o) for o in theirs) and not any(mistake.sign(o) for o in expected)
+        return any(_same(theirs, self.seen(code)) for code in mistake.codes)
+
+    def _counter_example(self, theirs, expected):
+        for case, seen, due in zip(self.cases, theirs, expected):
+            for what in due:
+                if what not in seen or not _close(seen[what], due[what]):
+                    yours = _words(seen[what]) if what in seen else "missing"
+                    return f"For {case}: {what} {yours}, the definition gives {_words(due[what])}."
+        return f"You return {len(theirs[0])} values, the definition {len(expected[0])}."
+
+    def _not_yet(self):
+        return Outcome(
+            NOT_YET, "", f"{self.id} not yet attempted: fill in the cell above, run it, then this one."
+        )
+
+    def _wrong(self, name, text):
+        return Outcome(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment of the learner's own: a study, and the verdict that they read off it.
+
+    ``arms`` must be compared, over at least ``seeds`` pairs.
+    """
+
+    id: str
+    title: str
+    arms: tuple
+    right: str
+    see: str
+    seeds: int = 3
+
+    def diagnose(self, answer):
+        """``answer`` is ``(result, verdict)``, with the result of ``kdlab.study.compare``."""
+        from kdlab.study import Result
+
+        result, said = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, ...)
+        if result is None or result is ... or said is ... or said is None:
+            return Outcome(NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict.")
+        if not isinstance(result, Result):
+            return self._wrong(
+                "no study", f"the first part is {type(result).__name__}, not what compare returns."
+            )
+        missing = [arm for arm in self.arms if arm not in result.scores]
+        if missing:
+            return self._wrong(
+                "an arm is missing", f"there is no arm {missing[0]!r}; yours: {', '.join(result.scores)}."
+            )
+        if result.seeds < self.seeds:
+            return self._wrong("too few seeds", f"{result.seeds} pairs; at least {self.seeds} are needed.")
+        others = [arm for arm in result.scores if arm != result.baseline]
+        verdict = result.verdict(others[-1])
+        if said != verdict:
+            return self._wrong(
+                "the verdict does not follow from the interval",
+                f"you say {said!r}. {result.sentence(others[-1])}.",
+            )
+        return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(others[-1])}. {self.right}")
+
+    def _wrong(self, name, text):
+        return Outcome(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")
+
+
+def _same(these, those):
+    return all(
+        a.keys() == b.keys() and all(_close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
+    )
+
+
+def _close(a, b):
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-6, equal_nan=True)
+
+
+def _words(seen):
+    """A number or a small tensor, short enough to read."""
+    seen = torch.as_tensor(seen)
+    if seen.dtype == torch.bool:
+        return "yes" if seen.item() else "no"
+    if seen.ndim == 0:
+        return f"{seen.item():.3g}"
+    if seen.numel() > 12:
+        return f"of shape {tuple(seen.shape)} that begins {[float(f'{v:.3g}') for v in seen.flatten()[:3].tolist()]}"
+    return str([[float(f"{v:.3g}") for v in row] for row in seen.reshape(len(seen), -1).tolist()])
+
+
+def _where(error):
+    """An exception of the learner's code in two lines, with the line of theirs that it came from."""
+    what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    elsewhere = (_PACKAGE, sys.base_prefix, sys.prefix)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(elsewhere)]
+    if not frames:
+        return f"your function cannot be called as the exercise asks.\n  {what}"
+    return f"your code stops at its line {frames[-1].lineno}: {frames[-1].line}\n  {what}"

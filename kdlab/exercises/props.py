@@ -1,0 +1,45 @@
+"""What the exercises' cases are made of: small logits, and networks whose every mode shows."""
+
+import torch
+from torch import nn
+
+STUDENT_ROWS = [[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]]
+TEACHER_ROWS = [[4.0, 1.0, -2.0], [-1.0, 3.0, 2.0]]
+
+
+def two_rows():
+    """Student and teacher logits, two rows of three classes."""
+    return torch.tensor(STUDENT_ROWS), torch.tensor(TEACHER_ROWS)
+
+
+def ten_classes():
+    """Student and teacher logits, four rows of ten classes."""
+    random = torch.Generator().manual_seed(3)
+    return tuple(scale * torch.randn(4, 10, generator=random) for scale in (2.0, 4.0))
+
+
+def network(seed, *, dropout=0.0):
+    """A linear classifier of 6 numbers into 3 classes, with batch normalisation before it."""
+    random = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(6), nn.Linear(6, 6), nn.Dropout(dropout), nn.Linear(6, 3)
+    )
+    torch.random.set_rng_state(random)
+    return net
+
+
+def images(n=8):
+    """Inputs (n, 1, 2, 3) away from mean 0 and variance 1, so that running statistics move."""
+    random = torch.Generator().manual_seed(5)
+    return 3 + 2 * torch.randn(n, 1, 2, 3, generator=random)
+
+
+def weights(net):
+    """All parameters in one vector."""
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def statistics_moved(net):
+    """Whether batch normalisation has seen a batch in train mode."""
+    return torch.tensor(bool((net[1].num_batches_tracked > 0).item()))

@@ -1,0 +1,77 @@
+"""Exit questions: three a lesson, each option explained."""
+
+from dataclasses import dataclass
+
+from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Outcome
+
+
+@dataclass(frozen=True)
+class Question:
+    """The letter of the right option, and for every option why it is right or wrong."""
+
+    id: str
+    right: str
+    why: dict
+
+    def diagnose(self, choice):
+        """Explain the chosen letter."""
+        if choice is None or choice is ... or choice == "":
+            return Outcome(NOT_YET, "", f"{self.id} not yet answered: put a letter in place of the dots.")
+        letter = str(choice).strip().lower()
+        if letter not in self.why:
+            return Outcome(NOT_YET, "", f"{self.id}: {choice!r} is not one of {', '.join(self.why)}.")
+        status = RIGHT if letter == self.right else WRONG
+        return Outcome(
+            status, "" if status == RIGHT else f"option {letter}", f"{self.id} {status}. {self.why[letter]}"
+        )
+
+
+_ALL = [
+    Question("0.q1", "c", {
+        "a": "A larger test set narrows one source of luck. The images and weights of the two runs still differ.",
+        "b": "A larger difference is likelier to be real, but its size alone cannot say: one pair has no spread.",
+        "c": "One pair cannot separate the method from luck with the seed. Several pairs can.",
+    }),
+    Question("0.q2", "a", {
+        "a": "The same small network without a teacher is just as fast: smallness buys the speed.",
+        "b": "Distillation changes weights, not the number of operations. Half of the speed cannot come from it.",
+        "c": "It feels so, because teacher and student are compared. Compare the student with itself, untaught.",
+    }),
+    Question("0.q3", "b", {
+        "a": "The mean is above 0, but so it would be in half of all studies of a method that does nothing.",
+        "b": "The interval holds 0, so these pairs cannot tell. More of them would narrow it.",
+        "c": "Not shown is not the same as no effect: the interval also holds +2.",
+    }),
+    Question("1.q1", "b", {
+        "a": "More seeds would narrow the interval around a comparison of two things at once.",
+        "b": "Without the teacher's classes on the same images, more images and softness cannot be told apart.",
+        "c": "Smoothing tells softness from knowledge on the same images; here the images themselves differ.",
+    }),
+    Question("1.q2", "c", {
+        "a": "They are not equal in value: KL is 0 where both agree, cross-entropy is the teacher's entropy there.",
+        "b": "Adam does hide a constant factor. But the two differ by a constant that is added.",
+        "c": "They differ by the teacher's entropy, which no weight of the student can change.",
+    }),
+    Question("1.q3", "a", {
+        "a": "The soft label is the hard one but for a thousandth. A temperature brings the rest to light.",
+        "b": "A sure teacher is not a bad one: divided by a temperature, its logits still rank the wrong classes.",
+        "c": "At temperature 1 there is next to nothing in the wrong classes to see.",
+    }),
+    Question("2.q1", "b", {
+        "a": "Half the temperature sharpens what the doubled logits have sharpened already.",
+        "b": "Only z / T counts: twice the logits and twice the temperature give the same soft label.",
+        "c": "That holds for adding a constant to all logits. Doubling changes their differences.",
+    }),
+    Question("2.q2", "c", {
+        "a": "At T = 10 the soft term has a hundredth of its gradient; the two losses are far apart.",
+        "b": "Adam hides the scale of a loss as a whole. Here the balance of two terms changes.",
+        "c": "Without T squared the soft gradient is a hundredth at T = 10, beside a hard one that stays.",
+    }),
+    Question("2.q3", "a", {
+        "a": "The order of the classes is that of the logits, so accuracy is the same; the probabilities are too flat.",
+        "b": "Accuracy depends on the largest logit only, and dividing by 4 keeps it the largest.",
+        "c": "A temperature fitted for calibration is chosen on validation labels. This one was chosen for teaching.",
+    }),
+]  # fmt: skip
+
+QUESTIONS = {question.id: question for question in _ALL}

@@ -1,0 +1,270 @@
+"""Each known mistake is told by its own name, and no correct solution is told any."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from torch import nn
+
+import kdlab
+from kdlab import exercises
+from kdlab.exercises.core import NOT_YET, RIGHT, UNKNOWN, WRONG, Exercise, Experiment, _same
+from kdlab.exercises.questions import QUESTIONS
+from kdlab.study import Result
+
+ALL = exercises.all_exercises()
+WRITTEN = [e for e in ALL.values() if isinstance(e, Exercise)]
+MISTAKES = [(e, m, i) for e in WRITTEN for m in e.mistakes for i in range(len(m.codes))]
+
+
+@pytest.fixture(autouse=True)
+def clean_record():
+    exercises._record.clear()
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, i", MISTAKES, ids=lambda v: getattr(v, "id", getattr(v, "name", str(v)))
+)
+def test_every_mistake_is_recognised_by_its_own_name(exercise, mistake, i):
+    outcome = exercise.diagnose(mistake.codes[i])
+    assert outcome.name == mistake.name
+    assert outcome.status == (RIGHT if mistake.accept else WRONG)
+    assert mistake.says in outcome.text
+    if not mistake.accept:
+        assert "the definition gives" in outcome.text and f"See: {exercise.see!r}" in outcome.text
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+def test_mistakes_differ_from_each_other_and_from_the_reference(exercise):
+    seen = {m.name: [exercise.seen(code) for code in m.codes] for m in exercise.mistakes}
+    reference = exercise.seen(exercise.reference)
+    assert not [name for name, ones in seen.items() if any(_same(one, reference) for one in ones)]
+    for (a, ones), (b, others) in itertools.combinations(seen.items(), 2):
+        assert not any(_same(x, y) for x in ones for y in others), (a, b)
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+@pytest.mark.parametrize("stub", [None, ..., lambda *_: None, lambda *_: ...])
+def test_a_stub_is_not_yet(exercise, stub):
+    assert exercise.diagnose(stub).status == NOT_YET
+
+
+def by_hand(s, t):
+    log_p = t - t.logsumexp(1, keepdim=True)
+    log_q = s - s.logsumexp(1, keepdim=True)
+    return (log_p.exp() * (log_p - log_q)).sum() / len(s)
+
+
+def module(s, t):
+    return nn.KLDivLoss(reduction="batchmean")(s.log_softmax(-1), t.softmax(-1))
+
+
+def with_log_target(s, t):
+    return nn.KLDivLoss(reduction="batchmean", log_target=True)(F.log_softmax(s, 1), F.log_softmax(t, 1))
+
+
+def in_float64(loss):
+    return lambda s, t, *rest: loss(s.double(), t.double(), *rest)
+
+
+def softened(loss):
+    return lambda s, t, T: T**2 * loss(s / T, t / T)
+
+
+def step_with_detach(student, teacher, images, optimiser):
+    teacher.eval()
+    targets = teacher(images).detach().softmax(1)
+    student.train()
+    optimiser.zero_grad(set_to_none=False)
+    loss = module(student(images), targets.log())
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def step_with_inference_mode(student, teacher, images, optimiser):
+    student.train()
+    with torch.inference_mode():
+        targets = teacher.train(False)(images)
+    loss = by_hand(student(images), targets.clone())
+    student.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
+def validate_with_numpy(student, images, labels):
+    mode = student.training
+    student.eval()
+    answers = student(images).detach().numpy().argmax(1)
+    student.train(mode)
+    return float(100 * np.mean(answers == labels.numpy()))
+
+
+CORRECT = [
+    ("0.1", lambda z: torch.exp(z - z.logsumexp(1, keepdim=True))),
+    ("0.1", lambda z: (e := (z - z.amax(1, keepdim=True)).exp()) / e.sum(1, keepdim=True)),
+    ("0.1", lambda z: F.softmax(z.double(), dim=-1)),
+    ("0.2", lambda d: stats.t.interval(0.95, len(d) - 1, np.mean(d), stats.sem(d))),
+    ("0.2", lambda d: stats.ttest_1samp(d, 0).confidence_interval(0.95)),
+    ("0.2", lambda d: [np.mean(d) + q * np.std(d, ddof=1) / math.sqrt(len(d)) for q in stats.t(len(d) - 1).ppf([0.025, 0.975])]),
+    *[("1.1", f(loss)) for loss in (by_hand, module, with_log_target) for f in (lambda x: x, in_float64)],
+    ("1.2", step_with_detach),
+    ("1.2", step_with_inference_mode),
+    ("1.3", lambda s, t, x, a: (lambda v: [s(v), t(v).detach()])(a(x))),
+    ("1.4", validate_with_numpy),
+    *[("2.1", f(softened(loss))) for loss in (by_hand, module, with_log_target) for f in (lambda x: x, in_float64)],
+    ("2.2", lambda s, t, y, T: (s.softmax(1) - F.one_hot(y, s.shape[1])).norm() / (T * ((s / T).softmax(1) - (t / T).softmax(1)).norm())),
+    ("2.4", lambda z, T: torch.exp(F.log_softmax(z.double(), 1)).numpy()),
+    ("2.5", lambda scores: (best := sorted(scores, key=lambda T: scores[T]["validation"])[-1], scores[best]["test"])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("id, solution", CORRECT, ids=lambda v: v if isinstance(v, str) else "")
+def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id, solution):
+    outcome = ALL[id].diagnose(solution)
+    assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+@pytest.mark.parametrize("seed", range(3))
+def test_random_wrong_functions_get_an_honest_answer(exercise, seed):
+    random = torch.Generator().manual_seed(seed)
+    factor = 1.3 + torch.rand((), generator=random)
+
+    def distorted(*arguments):
+        result = exercise.reference(*arguments)
+        if isinstance(result, tuple):
+            return tuple(part * factor for part in result)
+        return result * factor
+
+    outcome = exercise.diagnose(distorted)
+    assert (outcome.status, outcome.name) == (WRONG, UNKNOWN)
+    assert "the definition gives" in outcome.text
+
+
+def test_mistakes_with_a_sign_are_found_together():
+    def careless(student, teacher, images, optimiser):
+        loss = module(student(images), teacher(images))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    outcome = ALL["1.2"].diagnose(careless)
+    assert outcome.name == "teacher in train mode"
+    assert "Beside it: gradient flowing into the teacher" in outcome.text
+
+
+def test_the_smallest_counter_example_is_shown_with_both_values():
+    text = ALL["1.1"].diagnose(lambda s, t: by_hand(s, t) / 3).text
+    assert "For two rows of three logits: value " in text and "the definition gives" in text
+
+
+def test_an_exception_is_shown_as_the_learners_with_its_line(capsys):
+    def broken(s, t):
+        return s @ t
+
+    exercises.check("1.1", broken)
+    said = capsys.readouterr().out
+    assert "your code stops at its line" in said and "return s @ t" in said and "RuntimeError" in said
+    assert "Traceback" not in said and len(said.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        3,
+        "text",
+        lambda: 1,
+        lambda s, t: "x",
+        lambda s, t: {},
+        lambda *a: 1 / 0,
+        lambda s, t: (s, t),
+        print,
+        lambda s, t: s[9],
+    ],
+)
+@pytest.mark.parametrize("id", list(ALL))
+def test_nothing_is_ever_raised(id, answer, capsys):
+    exercises.check(id, answer)
+    assert f"{id} " in capsys.readouterr().out
+
+
+def test_unknown_ids_are_answered_with_those_there_are(capsys):
+    exercises.check("9.9", None)
+    exercises.answer("9.q9", "a")
+    assert "there is no exercise '9.9'; there are 0.1, " in capsys.readouterr().out
+
+
+EXPERIMENTS = [e for e in ALL.values() if isinstance(e, Experiment)]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.id)
+def test_an_experiment_checks_the_study_and_the_word(experiment):
+    first, second = experiment.arms
+    result = Result(first, {first: [50.0, 60, 70], second: [55.0, 64, 76]})
+    assert experiment.diagnose((result, "helps")).status == RIGHT
+    assert experiment.diagnose((result, "hurts")).name == "the verdict does not follow from the interval"
+    assert (
+        experiment.diagnose((Result(first, {first: [1.0], second: [2.0]}), "helps")).name == "too few seeds"
+    )
+    assert experiment.diagnose((Result(first, {first: [1.0]}), "helps")).name == "an arm is missing"
+    assert experiment.diagnose(("result", "helps")).name == "no study"
+    for nothing in (..., None, (..., ...), (result, ...)):
+        assert experiment.diagnose(nothing).status == NOT_YET
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=lambda q: q.id)
+def test_every_option_is_explained(question):
+    assert len(set(question.why.values())) == len(question.why) >= 3
+    for letter, why in question.why.items():
+        outcome = question.diagnose(f" {letter.upper()} ")
+        assert outcome.status == (RIGHT if letter == question.right else WRONG) and why in outcome.text
+    assert question.diagnose(...).status == question.diagnose("z").status == NOT_YET
+
+
+def test_right_answers_are_spread_over_the_letters():
+    assert len({q.right for q in QUESTIONS.values()}) == 3
+
+
+def test_the_required_mistakes_are_all_there():
+    names = " | ".join(m.name for e in WRITTEN for m in e.mistakes)
+    for needed in (
+        "softmax over the wrong axis", "softmax twice", "KL arguments swapped",
+        "probabilities where log-probabilities belong", "mean for batchmean", "missing T squared",
+        "T instead of T squared", "temperature on one side only", "temperature kept at inference",
+        "argmax taken as a soft label", "cross-entropy in place of KL", "teacher in train mode",
+        "gradient flowing into the teacher", "student left in eval mode after validation",
+        "teacher and student seeing different augmentations", "test set used to choose",
+        "SD read as the interval of the mean", "weights that do not balance",
+    ):  # fmt: skip
+        assert needed in names, needed
+
+
+def test_progress_and_the_sheet_to_hand_in(tmp_path, capsys):
+    exercises.check("1.1", None)
+    exercises.check("1.1", lambda s, t: by_hand(t, s))
+    exercises.check("1.1", by_hand)
+    exercises.check("1.1", lambda s, t: s)  # once right, it stays right
+    exercises.answer("1.q1", "b")
+    capsys.readouterr()
+    kdlab.progress()
+    said = capsys.readouterr().out
+    assert said.startswith("Lesson 01: 2 of 8 done (1.1, 1.q1).") and "To do: 1.2, 1.3" in said
+    for suffix in ("json", "md"):
+        exercises.hand_in(tmp_path / f"sheet.{suffix}", name="Ada")
+        text = (tmp_path / f"sheet.{suffix}").read_text()
+        for part in ("Ada", "no proof against cheating", "KL arguments swapped", torch.__version__):
+            assert part in text
+    with pytest.raises(ValueError, match=r"must end in \.json or \.md"):
+        exercises.hand_in(tmp_path / "sheet.txt")
+
+
+def test_progress_before_anything_was_checked(capsys):
+    kdlab.progress()
+    assert capsys.readouterr().out.startswith("Lesson 00: 0 of ")
