@@ -62,8 +62,9 @@ def _parts(sizes, seed, images, labels, sources):
         elif size == 0:
             part = sources[:0]
         else:
+            enough = min(size, len(sources) - size) >= NUM_CLASSES
             part, sources = train_test_split(
-                sources, train_size=size, stratify=labels[sources], random_state=seed
+                sources, train_size=size, stratify=labels[sources] if enough else None, random_state=seed
             )
         parts.append(part)
     parts.append(sources)
@@ -84,6 +85,8 @@ def _small_splits(labelled, seed):
             f"labelled={labelled} must lie between {NUM_CLASSES} (one of each class) "
             f"and {TRANSFER_SOURCES} (all images that are not the teacher's, validation or test)"
         )
+    if seed < 0:
+        raise ValueError(f"seed={seed} must be at least 0")
     images, labels = _handwriting()
     everything = torch.arange(len(labels)).numpy()
     teacher, rest = _parts([TEACHER_SOURCES], TEACHER_SEED, images, labels, everything)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from kdlab.losses import soft_target_loss
 from kdlab.losses.common import check_logits, check_temperature
+from kdlab.metrics import predict
 
 NO_LABEL = -100
 
@@ -42,7 +43,11 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0):
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
-    return Term("hard labels", labels, partial(_cross_entropy, smoothing=smoothing), weight)
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
+        raise ValueError(
+            f"labels must be whole numbers of shape (N,), got {labels.dtype} {tuple(labels.shape)}"
+        )
+    return Term("hard labels", labels.long(), partial(_cross_entropy, smoothing=smoothing), weight)
 
 
 def _cross_entropy(logits, labels, smoothing):
@@ -82,7 +87,7 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     learning_rate : float
         The highest of the cycle.
     seed : int
-        Of the order of the images.
+        Of the order of the images, and of dropout in the student.
     progress : bool
         Show a bar with the remaining time and the current loss.
 
@@ -96,8 +101,10 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     ValueError
         Before training, if targets and images differ in number, logits and targets in classes,
         or a label, target or weight is out of range.
+    FloatingPointError
+        After training, if a loss was not finite.
     """
-    _check(student, images, match, steps, batch_size)
+    check_match(student, images, match, steps=steps, batch_size=batch_size)
     device = next(student.parameters()).device
     images = images.to(device)
     match = [replace(term, targets=term.targets.to(device)) for term in match]
@@ -106,18 +113,23 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     history = []
     # Convolutions train about a fifth faster this way on a CPU; the weights are the same.
     student.train().to(memory_format=torch.channels_last)
-    for rows in _progress(_batches(len(images), batch_size, steps, seed).to(device), progress):
-        logits = student(images[rows])
-        losses = [term.loss(logits, term.targets[rows]) for term in match]
-        total = sum(term.weight * loss for term, loss in zip(match, losses))
-        optimiser.zero_grad()
-        total.backward()
-        optimiser.step()
-        schedule.step()
-        history.append(torch.stack([*losses, total]).detach())
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)  # for dropout and the like in the student
+        for rows in _progress(_batches(len(images), batch_size, steps, seed).to(device), progress):
+            logits = student(images[rows])
+            losses = [term.loss(logits, term.targets[rows]) for term in match]
+            total = sum(term.weight * loss for term, loss in zip(match, losses))
+            optimiser.zero_grad()
+            total.backward()
+            optimiser.step()
+            schedule.step()
+            history.append(torch.stack([*losses, total]).detach())
     student.eval().to(memory_format=torch.contiguous_format)
-    curves = torch.stack(history).cpu().unbind(1)
-    return dict(zip([*(term.name for term in match), "total"], curves))
+    curves = torch.stack(history).cpu()
+    if not curves.isfinite().all():
+        first = int((~curves.isfinite()).any(dim=1).nonzero()[0])
+        raise FloatingPointError(f"the loss is not finite from step {first} on; try a lower learning rate")
+    return dict(zip([*(term.name for term in match), "total"], curves.unbind(1)))
 
 
 def _batches(n, batch_size, steps, seed):
@@ -136,18 +148,19 @@ def _progress(batches, progress):
     return tqdm(batches, "training", unit="step", leave=False)
 
 
-@torch.no_grad()
-def _check(student, images, match, steps, batch_size):
+def check_match(student, images, match, *, steps=1, batch_size=1):
+    """Raise the ValueErrors of :func:`distill` without training anything."""
     for name, value in (("steps", steps), ("batch_size", batch_size), ("number of images", len(images))):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floating-point numbers, got {images.dtype}")
     if not match:
         raise ValueError("match is empty: give at least one term, for example hard_labels(labels)")
     names = [term.name for term in match]
     if len(set(names)) < len(names):
         raise ValueError(f"two terms share a name: {names}")
-    device = next(student.parameters()).device
-    logits = student.eval()(images[:1].to(device))
+    logits = predict(student, images[:1])
     for term in match:
         if not (math.isfinite(term.weight) and term.weight >= 0):
             raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")

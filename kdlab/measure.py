@@ -4,6 +4,8 @@ import logging
 
 import torch
 
+from kdlab.teachers import Teacher
+
 WARM_UP_CALLS = 3
 
 
@@ -79,7 +81,7 @@ def cost_table(models, images, *, threads=1):
 
     rows = {}
     for name, model in models.items():
-        model = getattr(model, "network", model)
+        model = model.network if isinstance(model, Teacher) else model
         single, _ = latency(model, images[:1], threads=threads)
         batch, _ = latency(model, images, threads=threads)
         rows[name] = {

@@ -8,17 +8,21 @@ from kdlab.losses.common import check_logits, check_temperature
 
 @torch.no_grad()
 def predict(model, images, *, batch_size=256):
-    """Logits (N, C) of any number of images, in eval mode, on the model's device.
+    """Logits (N, C) of any number of images, in eval mode, on the images' device.
 
-    Takes a network or a :class:`kdlab.teachers.Teacher`; a network is left in the mode it was in.
+    Takes a network or a :class:`kdlab.teachers.Teacher`; each part of a network is left in the
+    mode it was in.
     """
     if not isinstance(model, torch.nn.Module):
         return model(images, batch_size=batch_size)
-    was_training, device = model.training, next(model.parameters()).device
+    modes = {module: module.training for module in model.modules()}
+    device = next(model.parameters()).device
     model.eval()
-    logits = torch.cat([model(batch.to(device)) for batch in images.split(batch_size)])
-    model.train(was_training)
-    return logits
+    try:
+        return torch.cat([model(batch.to(device)) for batch in images.split(batch_size)]).to(images.device)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def accuracy(logits, labels):
@@ -71,5 +75,10 @@ def calibration_error(logits, labels, *, temperature=1.0, bins=15):
 
 
 def _check_labels(logits, labels):
-    if len(logits) != len(labels) or len(labels) == 0:
-        raise ValueError(f"{len(logits)} rows of logits and {len(labels)} labels must match and not be 0")
+    if labels.shape != logits.shape[:1] or len(labels) == 0:
+        sides = f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)}"
+        raise ValueError(f"{sides} must be (N, classes) and (N,), N >= 1")
+    if not logits.isfinite().all():
+        raise ValueError(
+            f"{int((~logits.isfinite()).any(1).sum())} of {len(logits)} rows of logits are not finite"
+        )

@@ -106,23 +106,34 @@ def forward(model, images, layers=()):
     Returns
     -------
     Outputs
-        The logits are those of ``model(images)``; the embedding is what the classifier sees.
+        The logits are those of ``model(images)``; the embedding is what the classifier sees (in
+        train mode: after dropout).
 
     Raises
     ------
     TypeError
         If the model does not speak timm's protocol or has more than one classifier.
+    ValueError
+        If there is no such layer.
     """
     classifier = model.get_classifier() if hasattr(model, "get_classifier") else None
     if not isinstance(classifier, nn.Module) or not hasattr(model, "forward_intermediates"):
         raise TypeError(f"{type(model).__name__} is not a timm-style model with a single classifier")
     if layers:
-        final, maps = model.forward_intermediates(images, indices=list(layers))
+        final, maps = model.forward_intermediates(images)
+        for i in layers:
+            if not -len(maps) <= i < len(maps):
+                raise ValueError(f"there is no layer {i}; {type(model).__name__} has 0 to {len(maps) - 1}")
     else:
         final, maps = model.forward_features(images), []
-    embedding = model.forward_head(final, pre_logits=True)
-    kept = F.dropout(embedding, getattr(model, "drop_rate", 0.0), model.training)
-    return Outputs(classifier(kept), dict(zip(layers, maps)), embedding)
+    # Families differ in what comes before the classifier; what goes into it is the same for all.
+    seen = []
+    hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        logits = model.forward_head(final)
+    finally:
+        hook.remove()
+    return Outputs(logits, {i: maps[i] for i in layers}, seen[0].flatten(1))
 
 
 def create_student(name, *, num_classes=10, in_chans=1, **options):

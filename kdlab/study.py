@@ -1,13 +1,14 @@
 """Paired comparisons: the same seeds, data, order and initial weights for every arm; a verdict."""
 
 import copy
+import inspect
 import math
 from dataclasses import dataclass, field, replace
 
 import torch
 
 from kdlab import metrics
-from kdlab.distill import distill
+from kdlab.distill import check_match, distill
 
 LEVEL = 0.95
 
@@ -51,6 +52,8 @@ class Result:
     chosen: dict = field(default_factory=dict)
     planned: int = 0
     students: dict = field(default_factory=dict, repr=False)
+    training: dict = field(default_factory=dict)
+    higher_is_better: bool = True
 
     @property
     def seeds(self):
@@ -65,7 +68,14 @@ class Result:
 
     def verdict(self, arm):
         """*helps*, *hurts* or *not shown*: this arm against the baseline."""
-        return verdict(*mean_interval(self.differences(arm))[1:])
+        _, low, high = mean_interval(self.differences(arm))
+        return verdict(low, high) if self.higher_is_better else verdict(-high, -low)
+
+    def _better(self, arm):
+        """In how many pairs the arm was better, in words."""
+        sign = 1 if self.higher_is_better else -1
+        differences = self.differences(arm)
+        return f"{sum(sign * d > 0 for d in differences)} of {len(differences)}"
 
     def against(self, baseline):
         """The same scores compared with another arm."""
@@ -77,11 +87,11 @@ class Result:
         """The verdict with the mean paired difference, its interval and the sign count."""
         differences = self.differences(arm)
         mean, low, high = mean_interval(differences)
-        wins, ties = sum(d > 0 for d in differences), sum(d == 0 for d in differences)
+        ties = sum(d == 0 for d in differences)
         tied = f", {ties} tied" if ties else ""
         return (
             f"{arm}: {self.verdict(arm)} ({mean:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, "
-            f"better in {wins} of {len(differences)} seeds{tied})"
+            f"better in {self._better(arm)} seeds{tied})"
         )
 
     def table(self):
@@ -90,13 +100,13 @@ class Result:
 
         rows = []
         for arm, scores in self.scores.items():
-            row = {"arm": arm, self.metric: sum(scores) / len(scores)}
-            if arm != self.baseline:
+            row = {"arm": arm, self.metric: sum(scores) / len(scores) if scores else math.nan}
+            if arm != self.baseline and scores:
                 differences = self.differences(arm)
                 row["difference"], row["from"], row["to"] = mean_interval(differences)
-                row["better in"] = f"{sum(d > 0 for d in differences)} of {len(differences)}"
+                row["better in"] = self._better(arm)
                 row["verdict"] = self.verdict(arm)
-            else:
+            elif arm == self.baseline:
                 row["verdict"] = "baseline"
             rows.append(row)
         table = pd.DataFrame(rows).set_index("arm").round(1)
@@ -106,7 +116,8 @@ class Result:
         lines = [f"{self.metric}; {self.seeds} paired seeds; baseline: {self.baseline}"]
         if self.seeds < self.planned:
             lines.append(f"interrupted: {self.seeds} of {self.planned} seeds are finished and kept")
-        lines += [self.sentence(arm) for arm in self.scores if arm != self.baseline]
+        if self.seeds:
+            lines += [self.sentence(arm) for arm in self.scores if arm != self.baseline]
         return "\n".join(lines)
 
 
@@ -138,7 +149,17 @@ def what_held(claims):
 
 
 def compare(
-    arms, *, data, student, baseline, seeds=10, score=None, metric="accuracy, %", progress=True, **training
+    arms,
+    *,
+    data,
+    student,
+    baseline,
+    seeds=10,
+    score=None,
+    metric="accuracy, %",
+    higher_is_better=True,
+    progress=True,
+    **training,
 ):
     """Train every arm at every seed and compare each with the baseline, pair by pair.
 
@@ -162,6 +183,8 @@ def compare(
         ``score(student, data)`` gives the number to compare; test accuracy in percent by default.
     metric : str
         Name and unit of the score.
+    higher_is_better : bool
+        Whether a larger score is a better one.
     progress : bool
         Show a bar with the remaining time.
     **training
@@ -175,21 +198,40 @@ def compare(
     Raises
     ------
     ValueError
-        Before training, if there are no seeds or no arms, or the baseline is not among them.
-        An error later on carries the finished seeds as its attribute ``finished``.
+        Before training, if there are no seeds, no candidates in an arm, or the baseline is not
+        among the arms; before a seed's training, if what any of its arms matches does not fit.
+        An error after the first seed carries the finished ones as its attribute ``finished``.
     """
-    seeds = range(seeds) if isinstance(seeds, int) else list(seeds)
+    if hasattr(seeds, "__index__"):
+        if seeds < 1:
+            raise ValueError(
+                f"seeds={seeds} leaves nothing to compare: give at least 1 seed, better 5 or more"
+            )
+        seeds = range(seeds)
+    seeds = list(seeds)
     if len(seeds) == 0:
-        raise ValueError("seeds=0 leaves nothing to compare: give at least 1 seed, better 5 or more")
+        raise ValueError(
+            "seeds is empty, which leaves nothing to compare: give at least 1 seed, better 5 or more"
+        )
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"{len(seeds)} seeds are given, {len(set(seeds))} of them different")
+    inspect.signature(distill).bind(None, None, None, **training)  # a misspelt option ends here
     if baseline not in arms:
         raise ValueError(f"the baseline {baseline!r} is not an arm; there are {', '.join(map(repr, arms))}")
     choices = {name: arm if isinstance(arm, dict) else {name: arm} for name, arm in arms.items()}
+    for name, candidates in choices.items():
+        if not candidates:
+            raise ValueError(f"the arm {name!r} has no candidates to choose from")
     score = score or _test_accuracy
     runs = len(seeds) * sum(map(len, choices.values()))
     result = Result(
-        baseline, {a: [] for a in arms}, metric, {a: [] for a in arms if len(choices[a]) > 1}, len(seeds)
+        baseline,
+        scores={name: [] for name in arms},
+        metric=metric,
+        chosen={name: [] for name, candidates in choices.items() if len(candidates) > 1},
+        planned=len(seeds),
+        training=training,
+        higher_is_better=higher_is_better,
     )
     bar = _bar(runs, progress)
     try:
@@ -214,20 +256,27 @@ def compare(
 def _one_seed(seed, choices, data, student, score, training, bar):
     """Train and score all arms of one seed: {arm: (score, chosen candidate, student)}."""
     shared = data(seed)
-    torch.manual_seed(seed)
-    initial = student()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        initial = student()
+    tasks = {name: {label: arm(shared) for label, arm in c.items()} for name, c in choices.items()}
+    for candidates in tasks.values():
+        for images, match in candidates.values():
+            check_match(initial, images, match)
     finished = {}
-    for name, candidates in choices.items():
+    for name, candidates in tasks.items():
         trained = {}
-        for label, arm in candidates.items():
+        for label, (images, match) in candidates.items():
             trained[label] = copy.deepcopy(initial)
-            images, match = arm(shared)
             distill(trained[label], images, match, seed=seed, **training)
             bar.update()
         best = next(iter(trained))
         if len(trained) > 1:
             best = max(trained, key=lambda label: _accuracy(trained[label], shared.validation))
-        finished[name] = (score(trained[best], shared), best, trained[best])
+        value = float(score(trained[best], shared))
+        if not math.isfinite(value):
+            raise ValueError(f"the score of {name!r} at seed {seed} is {value}: it must be finite")
+        finished[name] = (value, best, trained[best])
     return finished
 
 

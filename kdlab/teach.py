@@ -64,7 +64,7 @@ def train_teacher(name, folder=teachers.TEACHERS, *, steps=None, progress=True):
     if name not in RECIPES:
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}")
     recipe = RECIPES[name]
-    steps = steps or recipe.steps
+    steps = recipe.steps if steps is None else steps
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     options = {**recipe.options, "channels": recipe.channels}

@@ -13,6 +13,8 @@ _HERE = Path(__file__).resolve().parent
 # In a wheel the teachers lie inside the package, in a clone beside it.
 TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
 
+CARD = ("architecture", "options", "num_classes", "in_chans", "input_size", "command", "sha256")
+
 
 class Teacher:
     """A trained network that only answers: frozen, in eval mode, never part of a student.
@@ -27,15 +29,26 @@ class Teacher:
     name : str
     num_classes, in_chans, input_size : int
         What it was trained on; images of another shape are refused.
+    mean, std : sequence of float, optional
+        Of each channel: the images are normalised with them, as in the teacher's own training.
     card : dict, optional
         How it was made.
     """
 
-    def __init__(self, network, *, name, num_classes, in_chans, input_size, card=None):
+    def __init__(
+        self, network, *, name, num_classes, in_chans, input_size, mean=(0.0,), std=(1.0,), card=None
+    ):
         self.network = network.eval().requires_grad_(False)
         self.name, self.card = name, card or {}
         self.num_classes, self.in_chans, self.input_size = num_classes, in_chans, input_size
+        self.mean, self.std = (torch.tensor(m, dtype=torch.float32).view(-1, 1, 1) for m in (mean, std))
         self._answers = WeakTensorKeyDictionary()
+
+    def __getstate__(self):
+        return {**self.__dict__, "_answers": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _answers=WeakTensorKeyDictionary())
 
     def train(self, mode=True):
         """Stays in eval mode: its answers must not depend on who trains beside it."""
@@ -44,8 +57,9 @@ class Teacher:
     eval = train
 
     def to(self, device):
-        """Move the network; returns the teacher."""
+        """Move the network; returns the teacher. Answers come back on the images' device."""
         self.network.to(device)
+        self._answers.clear()
         return self
 
     def parameters(self):
@@ -91,12 +105,15 @@ class Teacher:
         from tqdm.auto import tqdm
 
         self.network.eval()  # somebody may have reached the network itself
+        device = next(self.network.parameters()).device
         batches = tqdm(images.split(batch_size), f"teacher {self.name}", disable=not progress, leave=False)
-        parts = [forward(self.network, batch, layers) for batch in batches]
-        features = {i: torch.cat([p.features[i] for p in parts]) for i in layers}
-        return Outputs(
-            torch.cat([p.logits for p in parts]), features, torch.cat([p.embedding for p in parts])
-        )
+        parts = [
+            forward(self.network, ((batch - self.mean.to(batch)) / self.std.to(batch)).to(device), layers)
+            for batch in batches
+        ]
+        features = {i: torch.cat([p.features[i] for p in parts]).to(images.device) for i in layers}
+        logits, embedding = (torch.cat([p[k] for p in parts]).to(images.device) for k in (0, 2))
+        return Outputs(logits, features, embedding)
 
     def __call__(self, images, **options):
         """Logits (N, num_classes); see :meth:`outputs`.
@@ -104,6 +121,8 @@ class Teacher:
         Asked twice about the same tensor, it answers from memory for as long as the tensor lives
         unchanged: the arms of a study share their images.
         """
+        if images.is_inference():  # such tensors keep no count of their changes
+            return self.outputs(images, **options).logits
         version, logits = self._answers.get(images, (None, None))
         if version != images._version:
             logits = self.outputs(images, **options).logits
@@ -158,6 +177,10 @@ def load_teacher(name, *, num_classes=10, in_chans=1, input_size=32):
     path = Path(name) if str(name).endswith(".safetensors") else TEACHERS / f"{name}.safetensors"
     if path.with_suffix(".json").exists():
         teacher = _from_file(path)
+    elif str(name).endswith(".safetensors"):
+        raise FileNotFoundError(
+            f"{path} needs its card {path.with_suffix('.json')} beside it, which is not there"
+        )
     else:
         teacher = _from_timm(str(name), num_classes)
     teacher.fit_or_raise(num_classes=num_classes, in_chans=in_chans, input_size=input_size)
@@ -168,7 +191,11 @@ def _from_file(path):
     import timm
     from safetensors.torch import load
 
-    card = json.loads(path.with_suffix(".json").read_text())
+    try:
+        card = json.loads(path.with_suffix(".json").read_text())
+        _ = [card[key] for key in CARD]
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"the card {path.with_suffix('.json')} is damaged: {error!r}") from error
     if not path.exists():
         raise FileNotFoundError(f"the card {path.with_suffix('.json')} is there, the weights {path} are not")
     content = path.read_bytes()
@@ -180,7 +207,13 @@ def _from_file(path):
         )
     shape = {k: card[k] for k in ("num_classes", "in_chans")}
     network = timm.create_model(card["architecture"], **shape, **card["options"])
-    missing, unknown = network.load_state_dict({k: v.float() for k, v in load(content).items()}, strict=False)
+    state = {k: v.float() if v.is_floating_point() else v for k, v in load(content).items()}
+    try:
+        missing, unknown = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} does not fit its card's {card['architecture']}: {error}".split("\n\t")[0]
+        ) from error
     if missing or unknown:
         raise ValueError(
             f"{path} does not fill {card['architecture']}: {len(missing)} tensors are missing "
@@ -205,5 +238,9 @@ def _from_timm(name, num_classes):
         ) from error
     except RuntimeError as error:
         raise ValueError(f"the weights of {name!r} do not fill the model: {error}".splitlines()[0]) from error
-    channels, size, _ = network.pretrained_cfg["input_size"]
-    return Teacher(network, name=name, num_classes=network.num_classes, in_chans=channels, input_size=size)
+    shape = timm.data.resolve_model_data_config(network)
+    channels, size, _ = shape["input_size"]
+    return Teacher(
+        network, name=name, num_classes=network.num_classes, in_chans=channels, input_size=size,
+        mean=shape["mean"], std=shape["std"],
+    )  # fmt: skip

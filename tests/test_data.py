@@ -65,6 +65,17 @@ def test_labelled_out_of_range_names_both_sides(labelled):
         data.digits(labelled)
 
 
+@pytest.mark.parametrize("labelled", [10, 11, 641, 649, 650])
+def test_any_number_of_labels_in_range(labelled):
+    splits = data.digits(labelled)
+    assert len(splits.labelled) == labelled and len(splits.pool) == 650 - labelled
+
+
+def test_a_negative_seed():
+    with pytest.raises(ValueError, match="seed=-1 must be at least 0"):
+        data.digits(seed=-1)
+
+
 def test_no_views():
     with pytest.raises(ValueError, match="views=0"):
         data.cluttered_digits(views=0)

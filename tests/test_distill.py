@@ -138,6 +138,46 @@ def test_temperature_is_checked_when_it_is_named(teacher_logits, temperature):
         soft_targets(teacher_logits, temperature=temperature)
 
 
+@pytest.mark.parametrize("wrong", [torch.rand(40), torch.rand(40, 10), torch.zeros(40, 1, dtype=torch.int64)])
+def test_labels_must_be_whole_numbers(wrong):
+    with pytest.raises(ValueError, match=r"labels must be whole numbers of shape \(N,\), got"):
+        hard_labels(wrong)
+
+
+def test_other_integer_labels_are_taken(images, labels):
+    runs = [
+        distill(student(), images, [hard_labels(y)], steps=2) for y in (labels, labels.int(), labels.byte())
+    ]
+    assert torch.equal(runs[0]["total"], runs[1]["total"]) and torch.equal(runs[0]["total"], runs[2]["total"])
+
+
+def test_dropout_follows_the_seed_and_leaves_the_global_state_alone(images, labels):
+    def dropping():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(1024, 10))
+
+    first, again = dropping(), dropping()
+    distill(first, images, [hard_labels(labels)], steps=3)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    distill(again, images, [hard_labels(labels)], steps=3)
+    assert torch.equal(first[2].weight, again[2].weight)
+    torch.manual_seed(0)
+    torch.nn.Linear(1024, 10)
+    assert torch.equal(expected, torch.rand(1))
+
+
+def test_a_loss_that_is_not_finite_is_an_error(images):
+    broken = Term("broken", torch.zeros(40, 10), lambda z, t: z.sum() * float("nan"))
+    with pytest.raises(FloatingPointError, match="the loss is not finite from step 0 on"):
+        distill(student(), images, [broken], steps=2)
+
+
+def test_whole_number_images(images, labels):
+    with pytest.raises(ValueError, match="images must be floating-point numbers, got torch.uint8"):
+        distill(student(), images.byte(), [hard_labels(labels)])
+
+
 def test_smoothing_out_of_range(labels):
     with pytest.raises(ValueError, match="smoothing"):
         hard_labels(labels, smoothing=1.0)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +52,13 @@ def test_mistakes_differ_from_each_other_and_from_the_reference(exercise):
 @pytest.mark.parametrize("stub", [None, ..., lambda *_: None, lambda *_: ...])
 def test_a_stub_is_not_yet(exercise, stub):
     assert exercise.diagnose(stub).status == NOT_YET
+
+
+def test_a_forgotten_return_is_no_stub():
+    def forgotten(s, t):
+        loss = by_hand(s, t)  # noqa: F841
+
+    assert ALL["1.1"].diagnose(forgotten).name == "nothing returned"
 
 
 def by_hand(s, t):
@@ -109,6 +117,7 @@ CORRECT = [
     ("0.1", lambda z: torch.exp(z - z.logsumexp(1, keepdim=True))),
     ("0.1", lambda z: (e := (z - z.amax(1, keepdim=True)).exp()) / e.sum(1, keepdim=True)),
     ("0.1", lambda z: F.softmax(z.double(), dim=-1)),
+    ("0.2", lambda d: np.array(stats.t.interval(0.95, len(d) - 1, np.mean(d), stats.sem(d)))),
     ("0.2", lambda d: stats.t.interval(0.95, len(d) - 1, np.mean(d), stats.sem(d))),
     ("0.2", lambda d: stats.ttest_1samp(d, 0).confidence_interval(0.95)),
     ("0.2", lambda d: [np.mean(d) + q * np.std(d, ddof=1) / math.sqrt(len(d)) for q in stats.t(len(d) - 1).ppf([0.025, 0.975])]),
@@ -131,16 +140,18 @@ def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id, 
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+@pytest.mark.parametrize(
+    "distort", [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_random_wrong_functions_get_an_honest_answer(exercise, seed):
-    random = torch.Generator().manual_seed(seed)
-    factor = 1.3 + torch.rand((), generator=random)
+def test_random_wrong_functions_get_an_honest_answer(exercise, seed, distort):
+    r = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
 
     def distorted(*arguments):
         result = exercise.reference(*arguments)
         if isinstance(result, tuple):
-            return tuple(part * factor for part in result)
-        return result * factor
+            return tuple(distort(torch.as_tensor(part), r) for part in result)
+        return distort(torch.as_tensor(result), r)
 
     outcome = exercise.diagnose(distorted)
     assert (outcome.status, outcome.name) == (WRONG, UNKNOWN)
@@ -187,6 +198,11 @@ def test_an_exception_is_shown_as_the_learners_with_its_line(capsys):
         lambda s, t: (s, t),
         print,
         lambda s, t: s[9],
+        lambda *a: a[0] > 0,
+        lambda *a: a[0][:0],
+        lambda *a: torch.eye(2).to_sparse(),
+        lambda *a: sys.exit(1),
+        Result("a", {"a": [1.0], "b": []}),
     ],
 )
 @pytest.mark.parametrize("id", list(ALL))
@@ -207,7 +223,7 @@ EXPERIMENTS = [e for e in ALL.values() if isinstance(e, Experiment)]
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.id)
 def test_an_experiment_checks_the_study_and_the_word(experiment):
     first, second = experiment.arms
-    result = Result(first, {first: [50.0, 60, 70], second: [55.0, 64, 76]})
+    result = Result(first, {first: [50.0, 60, 70], second: [55.0, 64, 76]}, training={"steps": 800})
     assert experiment.diagnose((result, "helps")).status == RIGHT
     assert experiment.diagnose((result, "hurts")).name == "the verdict does not follow from the interval"
     assert (
@@ -215,7 +231,9 @@ def test_an_experiment_checks_the_study_and_the_word(experiment):
     )
     assert experiment.diagnose((Result(first, {first: [1.0]}), "helps")).name == "an arm is missing"
     assert experiment.diagnose(("result", "helps")).name == "no study"
-    for nothing in (..., None, (..., ...), (result, ...)):
+    assert experiment.diagnose((result, " Helps")).status == RIGHT
+    assert experiment.diagnose((result.against(second), "hurts")).name == "another baseline"
+    for nothing in (..., None, (..., ...), (result, ...), result):
         assert experiment.diagnose(nothing).status == NOT_YET
 
 

@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from kdlab.losses import soft_target_loss
+from kdlab import losses
+from kdlab.losses import (
+    attention_transfer_loss,
+    correlation_loss,
+    decoupled_loss,
+    hint_loss,
+    probabilistic_transfer_loss,
+    relational_angle_loss,
+    relational_distance_loss,
+    similarity_preserving_loss,
+    soft_target_loss,
+    standardised_logits,
+)
 
 
 def wave(*shape, a, s=1.0, b=1.3, c=0.11):
@@ -15,12 +27,38 @@ def wave(*shape, a, s=1.0, b=1.3, c=0.11):
 STUDENT_LOGITS = wave(6, 10, a=0.7, s=3)
 TEACHER_LOGITS = wave(6, 10, a=0.9, s=4, b=0.8, c=0.07)
 
-# loss, student's input, teacher's input, options, value, norm of the gradient (Hinton et al.'s
-# definition, computed with the field's benchmark code in float64)
+LABELS = torch.tensor([0, 3, 7, 9, 2, 5])
+STUDENT_MAPS, TEACHER_MAPS = wave(6, 8, 5, 5, a=0.31), wave(6, 12, 5, 5, a=0.53, b=0.9)
+HINT_MAPS = wave(6, 8, 5, 5, a=0.53, b=0.9)
+STUDENT_EMBEDDINGS, TEACHER_EMBEDDINGS = wave(6, 16, a=0.37), wave(6, 24, a=0.59, b=0.4)
+
+
+def standardised_loss(student, teacher, *, temperature):
+    return soft_target_loss(
+        standardised_logits(student), standardised_logits(teacher), temperature=temperature
+    )
+
+
+# loss, student's input, teacher's input, options, value, norm of the gradient to the student's input:
+# computed in float64 with the authors' or the field's benchmark code
+LOGITS = STUDENT_LOGITS, TEACHER_LOGITS
+EMBEDDINGS = STUDENT_EMBEDDINGS, TEACHER_EMBEDDINGS
 REFERENCE = [
-    (soft_target_loss, STUDENT_LOGITS, TEACHER_LOGITS, {"temperature": 1}, 2.537743113, 0.2750670309),
-    (soft_target_loss, STUDENT_LOGITS, TEACHER_LOGITS, {"temperature": 4}, 5.518203498, 0.4259423310),
+    (soft_target_loss, *LOGITS, {"temperature": 1}, 2.537743113, 0.2750670309),
+    (soft_target_loss, *LOGITS, {"temperature": 4}, 5.518203498, 0.4259423310),
+    (decoupled_loss, *LOGITS, {"labels": LABELS}, 44.25225842, 3.573245630),
+    (correlation_loss, *LOGITS, {}, 2.022931823, 0.1614819907),
+    (standardised_loss, *LOGITS, {"temperature": 2}, 0.9005507431, 0.04778367799),
+    (hint_loss, STUDENT_MAPS, HINT_MAPS, {}, 0.9905029828, 0.05746021762),
+    (attention_transfer_loss, STUDENT_MAPS, TEACHER_MAPS, {}, 0.003452655339, 0.001818778657),
+    (similarity_preserving_loss, STUDENT_MAPS, TEACHER_MAPS, {}, 0.1698034836, 0.01824207473),
+    (relational_distance_loss, *EMBEDDINGS, {}, 0.08906910077, 0.03338700866),
+    (relational_angle_loss, *EMBEDDINGS, {}, 0.07851987197, 0.03262462609),
+    (probabilistic_transfer_loss, *EMBEDDINGS, {}, 0.04198432616, 0.007161996399),
 ]
+RELATIONAL = [
+    relational_distance_loss, relational_angle_loss, probabilistic_transfer_loss, similarity_preserving_loss,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("loss, student, teacher, options, value, norm", REFERENCE)
@@ -99,3 +137,168 @@ def test_temperature_out_of_range(temperature):
 def test_shapes_that_do_not_fit(ours, theirs, message):
     with pytest.raises(ValueError, match=message):
         soft_target_loss(torch.zeros(ours), torch.zeros(theirs))
+
+
+def clustered(dimensions, seed):
+    """Two tight clusters far from the origin: float32 distances by inner products lose all digits."""
+    random = torch.Generator().manual_seed(seed)
+    centres = 100 + torch.randn(2, dimensions, generator=random, dtype=torch.float64)
+    return centres[torch.arange(8) % 2] + 1e-2 * torch.randn(
+        8, dimensions, generator=random, dtype=torch.float64
+    )
+
+
+@pytest.mark.parametrize("loss", RELATIONAL)
+def test_clustered_embeddings_in_float32(loss):
+    student, teacher = clustered(16, 0).float(), clustered(24, 1).float()
+    exact = loss(student.double(), teacher.double()).item()
+    assert loss(student, teacher).item() == pytest.approx(exact, rel=1e-3, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", RELATIONAL)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_identical_rows_have_a_finite_gradient(loss, dtype):
+    student, teacher = (e.to(dtype).clone() for e in EMBEDDINGS)
+    student[1] = student[0]
+    teacher[3] = teacher[2]
+    student.requires_grad_()
+    value = loss(student, teacher)
+    value.backward()
+    assert value.isfinite() and student.grad.isfinite().all()
+    assert value.item() == pytest.approx(loss(student.double(), teacher.double()).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", RELATIONAL)
+@pytest.mark.parametrize("sides", ["student", "teacher", "both"])
+def test_all_embeddings_equal_is_finite(loss, sides):
+    student, teacher = (e.clone() for e in EMBEDDINGS)
+    if sides != "teacher":
+        student[:] = student[0]
+    if sides != "student":
+        teacher[:] = teacher[0]
+    student.requires_grad_()
+    value = loss(student, teacher)
+    value.backward()
+    assert value.isfinite() and student.grad.isfinite().all()
+    if sides == "both":
+        assert value.item() == pytest.approx(0, abs=1e-12)
+
+
+def test_one_side_equal_is_the_documented_limit():
+    flat = torch.ones(6, 16, dtype=torch.float64)
+    d = torch.cdist(TEACHER_EMBEDDINGS, TEACHER_EMBEDDINGS)
+    expected = torch.nn.functional.smooth_l1_loss(torch.zeros(6, 6).double(), d / d[d > 0].mean())
+    assert relational_distance_loss(flat, TEACHER_EMBEDDINGS).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("loss", RELATIONAL)
+def test_relations_do_not_change_when_both_sides_are_turned_or_scaled(loss):
+    turn = torch.linalg.qr(wave(16, 16, a=0.9))[0]
+    expected = loss(*EMBEDDINGS).item()
+    assert loss(3 * STUDENT_EMBEDDINGS @ turn, TEACHER_EMBEDDINGS).item() == pytest.approx(expected, rel=1e-9)
+
+
+def direct_angle_loss(student, teacher):
+    """Park et al.'s equations as they stand, with a (B, B, D) tensor."""
+    cosines = []
+    for e in (student, teacher):
+        directions = torch.nn.functional.normalize(e[None] - e[:, None], dim=2)
+        cosines.append(directions @ directions.transpose(1, 2))
+    return torch.nn.functional.smooth_l1_loss(*cosines)
+
+
+def test_angles_are_those_of_the_direct_form():
+    ours, direct = (f(*EMBEDDINGS).item() for f in (relational_angle_loss, direct_angle_loss))
+    assert ours == pytest.approx(direct, rel=1e-12)
+
+
+def test_decoupled_parts_add_up_to_the_soft_target_loss():
+    one = TEACHER_LOGITS[:1], STUDENT_LOGITS[:1]
+    y = LABELS[:1]
+    not_label = 1 - (one[0] / 4).softmax(1)[0, y].item()
+    whole = soft_target_loss(one[1], one[0], temperature=4).item()
+    assert decoupled_loss(one[1], one[0], y, beta=not_label).item() == pytest.approx(whole, rel=1e-9)
+
+
+def test_standardised_logits_forget_size_and_shift():
+    torch.testing.assert_close(
+        standardised_logits(5 * STUDENT_LOGITS + 2), standardised_logits(STUDENT_LOGITS)
+    )
+
+
+@pytest.mark.parametrize("loss", [decoupled_loss, correlation_loss, standardised_loss])
+def test_other_logit_losses_are_finite_at_a_gap_of_1000(loss):
+    student = torch.tensor([[1000.0, 0, 0], [0, 0, 1]], requires_grad=True)
+    teacher = torch.tensor([[0.0, 1000, 0], [1000, 0, 2]])
+    options = {decoupled_loss: {"labels": torch.tensor([0, 1])}, standardised_loss: {"temperature": 2}}
+    value = loss(student, teacher, **options.get(loss, {}))
+    value.backward()
+    exact = loss(student.double(), teacher.double(), **options.get(loss, {})).item()
+    assert student.grad.isfinite().all() and value.item() == pytest.approx(exact, rel=1e-3)
+
+
+def test_attention_maps_of_other_sizes_are_pooled_to_the_smaller():
+    large, small = wave(2, 3, 8, 6, a=0.3), wave(2, 5, 4, 3, a=0.5)
+    pooled = torch.nn.functional.avg_pool2d(large, 2)
+    expected = attention_transfer_loss(pooled, small).item()
+    assert attention_transfer_loss(large, small).item() == pytest.approx(expected)
+    assert attention_transfer_loss(small, large).item() == pytest.approx(expected)
+    assert attention_transfer_loss(large.mT, small).isfinite()
+
+
+def ones(*shape):
+    return torch.ones(shape)
+
+
+@pytest.mark.parametrize(
+    "loss, student, teacher, message",
+    [
+        (
+            hint_loss,
+            ones(2, 3, 4, 4),
+            ones(3, 3, 4, 4),
+            r"\(2, 3, 4, 4\) and .* \(3, 3, 4, 4\) differ in batch",
+        ),
+        (hint_loss, ones(2, 3, 4, 4), ones(2, 5, 4, 4), "differ in shape: a projector must"),
+        (attention_transfer_loss, ones(2, 3, 4, 4), ones(4, 3, 4, 4), "differ in batch size"),
+        (attention_transfer_loss, ones(2, 3), ones(2, 5), r"must both be \(batch, channels, height, width\)"),
+        *[(loss, ones(1, 3), ones(1, 3), "a batch of at least 2, got 1") for loss in RELATIONAL],
+        *[(loss, ones(2, 3), ones(3, 3), "differ in batch size") for loss in RELATIONAL],
+        (relational_angle_loss, ones(2, 3, 4), ones(2, 3), r"must both be \(batch, dimensions\)"),
+        (decoupled_loss, ones(2, 3), ones(2, 4), "differ in classes"),
+        (correlation_loss, ones(1, 3), ones(1, 3), "needs at least 2"),
+    ],
+)
+def test_features_that_do_not_fit(loss, student, teacher, message):
+    options = {"labels": torch.tensor([0, 1])} if loss is decoupled_loss else {}
+    with pytest.raises(ValueError, match=message):
+        loss(student, teacher, **options)
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([0, 3]), torch.tensor([-1, 0]), torch.tensor([0])])
+def test_decoupled_labels_out_of_range(labels):
+    with pytest.raises(ValueError, match="labels"):
+        decoupled_loss(ones(2, 3), ones(2, 3), labels)
+
+
+@pytest.mark.parametrize("loss", [*RELATIONAL, hint_loss])
+def test_nan_in_the_teacher_is_named(loss):
+    teacher = ones(4, 3)
+    teacher[1, 2] = float("nan")
+    with pytest.raises(ValueError, match="1 of 4 rows of the teacher's features are not finite"):
+        loss(ones(4, 3), teacher)
+
+
+def test_every_exported_loss_has_a_row_in_the_table():
+    rows = {loss.__name__ for loss, *_ in REFERENCE}
+    assert rows >= set(losses.__all__) - {"standardised_logits"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("loss, student, teacher, options, value, norm", REFERENCE)
+def test_on_a_gpu(loss, student, teacher, options, value, norm):
+    options = {k: v.cuda() if isinstance(v, torch.Tensor) else v for k, v in options.items()}
+    for dtype in (torch.float16, torch.bfloat16):
+        with torch.autocast("cuda", dtype=dtype):
+            result = loss(student.float().cuda(), teacher.float().cuda(), **options)
+        assert result.item() == pytest.approx(value, rel=1e-3)

@@ -39,8 +39,22 @@ def test_calibration_error_by_hand():
 
 
 def test_sizes_that_differ_are_named():
-    with pytest.raises(ValueError, match="4 rows of logits and 3 labels"):
+    with pytest.raises(ValueError, match=r"logits \(4, 3\) and labels \(3,\)"):
         metrics.accuracy(LOGITS, LABELS[:3])
+
+
+def test_labels_of_another_shape_and_nan_are_refused():
+    with pytest.raises(ValueError, match=r"labels \(4, 1\)"):
+        metrics.accuracy(LOGITS, LABELS[:, None])
+    with pytest.raises(ValueError, match="4 of 4 rows of logits are not finite"):
+        metrics.accuracy(LOGITS * float("nan"), LABELS)
+
+
+def test_predict_keeps_the_mode_of_each_part():
+    net = TinyCNN(4).train()
+    net.stages[0].eval()
+    metrics.predict(net, torch.rand(2, 1, 32, 32))
+    assert net.training and net.stages[1].training and not net.stages[0][1].training
 
 
 def test_predict_leaves_the_mode_alone_and_takes_a_teacher():

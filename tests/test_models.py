@@ -31,7 +31,31 @@ def test_one_pass_gives_logits_features_and_embedding(name, options, layers):
     torch.testing.assert_close(forward(model, images).logits, outputs.logits)
     torch.testing.assert_close(model.get_classifier()(outputs.embedding), outputs.logits)
     assert list(outputs.features) == list(layers)
-    assert all(len(f) == 3 for f in outputs.features.values())
+    for i in layers:
+        torch.testing.assert_close(forward(model, images, (i,)).features[i], outputs.features[i])
+
+
+def test_layers_come_back_under_their_own_number_in_any_order():
+    model, images = create_student("test_resnet", output_stride=8).eval(), torch.rand(2, 1, 32, 32)
+    one, three, last = (forward(model, images, (i,)).features[i] for i in (1, 3, -1))
+    features = forward(model, images, (3, -1, 1)).features
+    assert (
+        torch.equal(features[1], one) and torch.equal(features[3], three) and torch.equal(features[-1], last)
+    )
+
+
+def test_a_layer_that_does_not_exist_lists_those_that_do():
+    with pytest.raises(ValueError, match="there is no layer 7; TinyCNN has 0 to 2"):
+        forward(TinyCNN(4), torch.rand(1, 1, 32, 32), (7,))
+
+
+@pytest.mark.parametrize(
+    "name, options", [("test_vit", {"img_size": 32, "patch_size": 4}), ("test_resnet", {})]
+)
+def test_dropout_is_applied_once(name, options):
+    model = create_student(name, drop_rate=0.5, **options).train()
+    embedding = torch.cat([forward(model, torch.rand(64, 1, 32, 32)).embedding for _ in range(4)])
+    assert 0.35 < (embedding == 0).float().mean() < 0.65 or name == "test_resnet"
 
 
 @pytest.mark.parametrize("width, parameters", [(4, 1702), (8, 6274), (16, 24058), (32, 94186)])
@@ -169,6 +193,37 @@ def test_a_truncated_file_is_named(copied):
         load_teacher(copied)
 
 
+def test_a_damaged_card_is_named(copied):
+    for text in ("{", "{}"):
+        copied.with_suffix(".json").write_text(text)
+        with pytest.raises(ValueError, match=r"the card .*mine\.json is damaged"):
+            load_teacher(copied)
+
+
+def test_a_card_of_another_architecture_is_named(copied):
+    card = json.loads(copied.with_suffix(".json").read_text())
+    card["options"]["channels"] = [8, 16, 32, 64]
+    copied.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"mine\.safetensors does not fit its card's resnet10t"):
+        load_teacher(copied)
+
+
+def test_weights_without_a_card_are_named(copied):
+    copied.with_suffix(".json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"mine\.safetensors needs its card .*mine\.json"):
+        load_teacher(copied)
+
+
+def test_a_teacher_can_be_copied_and_pickled(teacher):
+    import pickle
+
+    images = torch.rand(2, 1, 32, 32)
+    expected = teacher(images)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(teacher))(images), expected)
+    with torch.inference_mode():
+        torch.testing.assert_close(teacher(images * 1), expected)
+
+
 def test_a_missing_file_is_named(copied):
     copied.unlink()
     with pytest.raises(FileNotFoundError, match=r"mine\.safetensors are not"):
@@ -189,7 +244,7 @@ def test_a_teacher_without_its_classifier_is_refused(tmp_path, teacher):
 def hub_folder(tmp_path_factory):
     """A local folder in the hub's own layout."""
     folder = tmp_path_factory.mktemp("hub")
-    overlay = {"input_size": (1, 32, 32), "mean": (0.5,), "std": (0.5,)}
+    overlay = {"input_size": (1, 32, 32), "mean": (0.4,), "std": (0.2,)}
     model = timm.create_model("test_resnet", in_chans=1, num_classes=10, pretrained_cfg_overlay=overlay)
     timm.models.save_for_hf(model, folder, safe_serialization=True)
     return folder, model.eval()
@@ -198,7 +253,8 @@ def hub_folder(tmp_path_factory):
 def test_a_timm_teacher_from_a_folder_in_the_hubs_layout(hub_folder):
     folder, model = hub_folder
     images = torch.rand(2, 1, 32, 32)
-    torch.testing.assert_close(load_teacher(f"local-dir:{folder}")(images), model(images))
+    answers = load_teacher(f"local-dir:{folder}")(images)
+    torch.testing.assert_close(answers, model((images - 0.4) / 0.2))  # normalised as in its training
 
 
 def test_a_timm_teacher_of_other_classes_is_refused_not_given_a_random_head(hub_folder):

@@ -1,6 +1,7 @@
 """Statistics on known cases, and what keeps a comparison paired and honest."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +86,8 @@ def test_table_and_sentence():
 def test_arms_share_data_initial_weights_and_order(monkeypatch):
     calls = []
 
-    def spy(student, images, match, **options):
+    def spy(student, images, match, *, steps=0, seed=0):
+        options = {"seed": seed}
         calls.append((student.head.weight.clone(), images, options["seed"]))
 
     monkeypatch.setattr(study, "distill", spy)
@@ -164,15 +166,71 @@ def test_an_error_carries_the_finished_seeds():
     "options, message",
     [
         ({"seeds": 0}, "seeds=0 leaves nothing to compare"),
+        ({"seeds": -3}, "seeds=-3 leaves nothing to compare"),
         ({"seeds": []}, "nothing to compare"),
         ({"seeds": [1, 1]}, "2 seeds are given, 1 of them different"),
         ({"baseline": "label"}, "the baseline 'label' is not an arm; there are 'labels'"),
     ],
 )
 def test_bad_input_before_any_training(monkeypatch, options, message):
-    monkeypatch.setattr(study, "distill", None)
+    monkeypatch.setattr(study, "_one_seed", None)
     with pytest.raises(ValueError, match=message):
         run({"labels": true_labels}, **options)
+
+
+def test_an_arm_without_candidates():
+    with pytest.raises(ValueError, match="the arm 'none' has no candidates"):
+        run({"labels": true_labels, "none": {}})
+
+
+def test_a_misspelt_option_ends_before_the_data_is_made():
+    with pytest.raises(TypeError, match="step"):
+        compare({"a": true_labels}, data=None, student=None, baseline="a", step=5)
+
+
+def test_a_bad_arm_is_found_before_the_first_student_is_trained(monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        study, "_bar", lambda *_: SimpleNamespace(update=lambda: trained.append(1), close=int)
+    )
+
+    def bad(splits):
+        return splits.labelled.images, [hard_labels(splits.labelled.labels + 1)]
+
+    with pytest.raises(ValueError, match="labels run from 1 to 10"):
+        run({"labels": true_labels, "bad": bad})
+    assert trained == []
+
+
+def test_identical_arms_stay_identical_with_dropout():
+    def dropping():
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(1024, 10))
+
+    same = compare({"a": true_labels, "b": true_labels}, data=small, student=dropping, baseline="a",
+                   seeds=3, steps=20, progress=False)  # fmt: skip
+    assert same.differences("b") == [0, 0, 0]
+
+
+def test_the_callers_random_state_is_left_alone():
+    torch.manual_seed(11)
+    expected = torch.rand(1)
+    torch.manual_seed(11)
+    run({"a": true_labels})
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_lower_score_can_be_the_better_one():
+    r = Result("base", {"base": [5.0, 6.0, 7.0], "arm": [1.0, 2.1, 2.9]}, "loss", higher_is_better=False)
+    assert r.verdict("arm") == "helps" and "better in 3 of 3" in r.sentence("arm")
+
+
+def test_a_score_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="the score of 'a' at seed 0 is nan"):
+        run({"a": true_labels}, score=lambda *_: float("nan"))
+
+
+def test_numpy_counts_as_a_number_of_seeds():
+    assert run({"a": true_labels}, seeds=np.int64(2)).seeds == 2
 
 
 def test_unknown_arm_lists_those_there_are():

@@ -47,7 +47,13 @@ def check(id, answer):
     if id not in exercises:
         print(f"there is no exercise {id!r}; there are {', '.join(exercises)}")
         return
-    outcome = exercises[id].diagnose(answer)
+    try:
+        outcome = exercises[id].diagnose(answer)
+    except Exception as error:  # the promise is to raise nothing, whatever was handed in
+        said = (
+            f"{id} wrong: the check cannot make sense of what it was given: {type(error).__name__}: {error}"
+        )
+        outcome = Outcome(WRONG, "not what was asked for", said)
     _note(id, outcome)
     print(outcome.text)
 
@@ -63,7 +69,8 @@ def answer(id, choice):
 
 
 def _note(id, outcome):
-    entry = _record.setdefault(id, {"status": NOT_YET, "attempts": 0, "mistakes": []})
+    entry = _record.pop(id, {"status": NOT_YET, "attempts": 0, "mistakes": []})
+    _record[id] = entry  # the last one is the latest
     if outcome.status == NOT_YET:
         return
     entry["attempts"] += 1

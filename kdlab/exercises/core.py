@@ -4,6 +4,7 @@ Every known mistake is itself code. A check runs the learner's function on the e
 and looks for the known code that does the same.
 """
 
+import inspect
 import sys
 import traceback
 import warnings
@@ -43,6 +44,10 @@ class Outcome:
     text: str
 
 
+class NothingReturned(Exception):
+    """The learner's function came to its end and gave nothing back."""
+
+
 def value_and_gradient(function, arguments):
     """What a loss returns, and its gradient with respect to its first argument."""
     first = arguments[0].clone().requires_grad_()
@@ -58,13 +63,16 @@ def value(function, arguments):
     """What a function returns: a number, a tensor, or a tuple of such."""
     returned = function(*arguments)
     if isinstance(returned, tuple | list):
-        return {f"value {i + 1}": _tensor(part).detach() for i, part in enumerate(returned)}
-    return {"value": _tensor(returned).detach()}
+        parts = [_tensor(part).double() for part in returned]
+        if len({part.shape for part in parts}) == 1:
+            return {"value": torch.stack(parts)}
+        return {f"value {i + 1}": part for i, part in enumerate(parts)}
+    return {"value": _tensor(returned)}
 
 
 def _tensor(returned):
     if returned is None or returned is ...:
-        raise NotImplementedError
+        raise NothingReturned
     if isinstance(returned, bool | int | float) or hasattr(returned, "__array__"):
         return torch.as_tensor(returned)
     raise TypeError(f"it returns {type(returned).__name__}, not a number or a tensor")
@@ -106,10 +114,12 @@ class Exercise:
         """What ``function`` does in each case."""
         observations = []
         # A mistake that is tried out may warn; the learner would take the warning for their own.
-        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(devices=[]):
+        quiet, same_mode = warnings.catch_warnings(action="ignore"), torch.set_grad_enabled(True)
+        with quiet, same_mode, torch.random.fork_rng(devices=[]):
             for make in self.cases.values():
                 torch.manual_seed(0)
-                observations.append(self.observe(function, make()))
+                seen = self.observe(function, make())
+                observations.append({k: v.detach().cpu().to_dense() for k, v in seen.items()})
         return observations
 
     def diagnose(self, answer):
@@ -120,9 +130,13 @@ class Exercise:
             return self._wrong("", f"a function is expected, this is {type(answer).__name__}.")
         try:
             theirs = self.seen(answer)
-        except NotImplementedError:
-            return self._not_yet()
-        except Exception as error:
+        except NothingReturned:
+            if _is_stub(answer):
+                return self._not_yet()
+            return self._wrong("nothing returned", "nothing returned. Is there a return at the end?")
+        except (Exception, SystemExit) as error:
+            if isinstance(error, NotImplementedError) and _is_stub(answer):
+                return self._not_yet()
             return self._wrong("an error in your code", _where(error))
         expected = self.seen(self.reference)
         if _same(theirs, expected):
@@ -162,22 +176,24 @@ class Exercise:
 class Experiment:
     """An experiment of the learner's own: a study, and the verdict that they read off it.
 
-    ``arms`` must be compared, over at least ``seeds`` pairs.
+    ``arms`` must be compared, over at least ``seeds`` pairs. ``meaning`` says, for each verdict,
+    what it means here.
     """
 
     id: str
     title: str
     arms: tuple
-    right: str
+    meaning: dict
     see: str
     seeds: int = 3
+    steps: int | None = None
 
     def diagnose(self, answer):
         """``answer`` is ``(result, verdict)``, with the result of ``kdlab.study.compare``."""
-        from kdlab.study import Result
+        from kdlab.study import Result, mean_interval
 
         result, said = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, ...)
-        if result is None or result is ... or said is ... or said is None:
+        if result is None or result is ...:
             return Outcome(NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict.")
         if not isinstance(result, Result):
             return self._wrong(
@@ -190,17 +206,35 @@ class Experiment:
             )
         if result.seeds < self.seeds:
             return self._wrong("too few seeds", f"{result.seeds} pairs; at least {self.seeds} are needed.")
-        others = [arm for arm in result.scores if arm != result.baseline]
-        verdict = result.verdict(others[-1])
-        if said != verdict:
+        first, second = self.arms
+        if result.baseline != first:
+            return self._wrong(
+                "another baseline", f"the baseline is {result.baseline!r}; it should be {first!r}."
+            )
+        if self.steps and result.training.get("steps", 0) < self.steps:
+            return self._wrong(
+                "too few steps", f"{result.training.get('steps')} steps; {self.steps} are asked for."
+            )
+        verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
+        if said is ... or said is None:
+            return Outcome(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
+        if str(said).strip().lower() != verdict:
             return self._wrong(
                 "the verdict does not follow from the interval",
-                f"you say {said!r}. {result.sentence(others[-1])}.",
+                f"you say {said!r}, the interval runs from {low:+.1f} to {high:+.1f}.\n  helps: the whole interval lies above 0; "
+                "hurts: below; not shown: it holds 0.",
             )
-        return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(others[-1])}. {self.right}")
+        return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
 
     def _wrong(self, name, text):
         return Outcome(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")
+
+
+def _is_stub(function):
+    """Whether a function does nothing yet: it names nothing and has no variables of its own."""
+    code = getattr(function, "__code__", None)
+    own = code and code.co_nlocals - code.co_argcount - bool(code.co_flags & inspect.CO_VARARGS)
+    return code is None or not (set(code.co_names) - {"NotImplementedError"} or own)
 
 
 def _same(these, those):
@@ -210,20 +244,18 @@ def _same(these, those):
 
 
 def _close(a, b):
-    a, b = torch.as_tensor(a), torch.as_tensor(b)
     return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 def _words(seen):
     """A number or a small tensor, short enough to read."""
-    seen = torch.as_tensor(seen)
-    if seen.dtype == torch.bool:
+    if seen.dtype == torch.bool and seen.ndim == 0:
         return "yes" if seen.item() else "no"
     if seen.ndim == 0:
         return f"{seen.item():.3g}"
-    if seen.numel() > 12:
-        return f"of shape {tuple(seen.shape)} that begins {[float(f'{v:.3g}') for v in seen.flatten()[:3].tolist()]}"
-    return str([[float(f"{v:.3g}") for v in row] for row in seen.reshape(len(seen), -1).tolist()])
+    first = [float(f"{v:.3g}") for v in seen.double().flatten()[:6].tolist()]
+    more = ", ..." if seen.numel() > 6 else ""
+    return f"of shape {tuple(seen.shape)}, {str(first)[:-1]}{more}]"
 
 
 def _where(error):

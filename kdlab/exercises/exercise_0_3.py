@@ -6,6 +6,10 @@ EXERCISE = Experiment(
     id="0.3",
     title="Your own number of labels",
     arms=("hard labels", "soft targets"),
-    right="The word follows from the interval, whatever you had hoped for.",
+    meaning={
+        "helps": "At your number of labels the gain is still there.",
+        "hurts": "At your number of labels the teacher's answers cost accuracy.",
+        "not shown": "These pairs cannot tell; the interval says how large the gain may still be.",
+    },
     see="The verdict",
 )

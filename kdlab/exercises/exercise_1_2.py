@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.exercises.core import Exercise, Mistake
+from kdlab.exercises.core import Exercise, Mistake, NothingReturned
 from kdlab.exercises.props import images, network, statistics_moved, weights
 from kdlab.losses import soft_target_loss
 
@@ -20,7 +20,7 @@ def _observe(function, arguments):
     student, teacher, _, _ = arguments
     loss = function(*arguments)
     if loss is None or loss is ...:
-        raise NotImplementedError
+        raise NothingReturned
     return {
         "the teacher's running statistics moved:": statistics_moved(teacher),
         "a gradient reached the teacher:": torch.tensor(
@@ -28,7 +28,7 @@ def _observe(function, arguments):
         ),
         "the student's running statistics moved:": statistics_moved(student),
         "the loss": torch.as_tensor(loss).detach(),
-        "the sum of the student's weights afterwards": weights(student).sum(),
+        "the student's weights afterwards:": weights(student),
     }
 
 
@@ -91,7 +91,31 @@ EXERCISE = Exercise(
         Mistake(
             "no step taken",
             (_variant(act=False),),
-            "The gradient was computed and not used: the weights are as before.",
+            "The weights are as before: the gradient was not used, or it was cleared between backward and step.",
+        ),
+        Mistake(
+            "cross-entropy in place of KL",
+            (_variant(target=lambda s, t: F.cross_entropy(s, t.softmax(1))),),
+            "Cross-entropy with soft labels is larger by the teacher's entropy; the step is the same.",
+            accept=True,
+        ),
+        Mistake(
+            "KL arguments swapped",
+            (_variant(target=lambda s, t: F.kl_div(t.log_softmax(1), s.softmax(1), reduction="batchmean")),),
+            "The loss takes the student first, the teacher second.",
+        ),
+        Mistake(
+            "softmax twice",
+            (
+                _variant(target=lambda s, t: soft_target_loss(s.softmax(1), t.softmax(1), temperature=1)),
+                _variant(target=lambda s, t: soft_target_loss(s, t.softmax(1), temperature=1)),
+            ),
+            "kl takes logits and applies softmax itself.",
+        ),
+        Mistake(
+            "logits regressed",
+            (_variant(target=F.mse_loss),),
+            "That is the squared difference of the logits: another loss, to which lesson 02 comes.",
         ),
         Mistake(
             "argmax taken as a soft label",

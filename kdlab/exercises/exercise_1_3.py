@@ -20,11 +20,17 @@ def _reference(student, teacher, images, augment):
     return student(view), teacher(view)
 
 
+def _observe(function, arguments):
+    seen = value(function, arguments)
+    seen["the student's answer has a gradient:"] = torch.tensor(function(*arguments)[0].requires_grad)
+    return seen
+
+
 EXERCISE = Exercise(
     id="1.3",
     title="The same view",
     reference=_reference,
-    observe=value,
+    observe=_observe,
     cases={"one image and a random shift of its pixels": lambda: _case(1), "four images": lambda: _case(4)},
     mistakes=[
         Mistake(
@@ -49,7 +55,22 @@ EXERCISE = Exercise(
         Mistake(
             "no augmentation at all",
             (lambda s, t, x, a: (s(x), t(x)),),
-            "Both see the same picture, but never a new one: augment was not called.",
+            "Both see the plain picture: augment was not called, or what it returned was not used.",
+        ),
+        Mistake(
+            "augmented twice over",
+            (lambda s, t, x, a: _reference(s, t, a(x), a),),
+            "The view went through augment a second time: both agree, but the picture is changed more than asked.",
+        ),
+        Mistake(
+            "probabilities returned",
+            (lambda s, t, x, a: tuple(z.softmax(1) for z in _reference(s, t, x, a)),),
+            "Logits are asked for: the losses apply softmax themselves.",
+        ),
+        Mistake(
+            "the student cannot learn",
+            (lambda s, t, x, a: tuple(z.detach() for z in _reference(s, t, x, a)),),
+            "Both values are right, but the student's answer carries no gradient.",
         ),
         Mistake(
             "student and teacher swapped",

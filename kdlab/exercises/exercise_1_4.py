@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlab.exercises.core import Exercise, Mistake
+from kdlab.exercises.core import Exercise, Mistake, NothingReturned
 from kdlab.exercises.props import images, network, statistics_moved
 
 
@@ -14,11 +14,12 @@ def _observe(function, arguments):
     student, _, _ = arguments
     score = function(*arguments)
     if score is None or score is ...:
-        raise NotImplementedError
+        raise NothingReturned
     return {
         "the accuracy in percent": torch.as_tensor(score).detach(),
         "the student's running statistics moved:": statistics_moved(student),
         "the student is in train mode afterwards:": torch.tensor(student.training),
+        "gradients are recorded afterwards:": torch.tensor(torch.is_grad_enabled()),
     }
 
 
@@ -35,6 +36,12 @@ def _validate(student, images, labels, *, evaluate=True, restore=True, always=Fa
 
 def _variant(**options):
     return lambda *arguments: _validate(*arguments, **options)
+
+
+def _grad_off(*arguments):
+    score = _validate(*arguments)
+    torch.set_grad_enabled(False)
+    return score
 
 
 EXERCISE = Exercise(
@@ -65,9 +72,19 @@ EXERCISE = Exercise(
             "A finished student was in eval mode and is not any more. Keep what student.training was.",
         ),
         Mistake(
+            "gradients switched off for good",
+            (_grad_off,),
+            "set_grad_enabled(False) as a plain call stays on. Use `with torch.no_grad():`, which ends.",
+        ),
+        Mistake(
             "a share in place of percent",
-            (_variant(factor=1), _variant(factor=1, restore=False)),
+            (_variant(factor=1), _variant(factor=1, restore=False), _variant(factor=1, always=True)),
             "1 is one percent here.",
+        ),
+        Mistake(
+            "a count in place of percent",
+            (_variant(factor=8),),
+            "This is the number of right answers.",
         ),
     ],
     right="It measured in eval mode and left the student in the mode it found.",

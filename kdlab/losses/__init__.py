@@ -4,6 +4,24 @@ No weight is hidden in a function, the teacher's side never receives a gradient,
 arithmetic is done in float32 or better even under autocast.
 """
 
-from kdlab.losses.response import soft_target_loss
+from kdlab.losses.feature import attention_transfer_loss, hint_loss
+from kdlab.losses.relation import (
+    probabilistic_transfer_loss,
+    relational_angle_loss,
+    relational_distance_loss,
+    similarity_preserving_loss,
+)
+from kdlab.losses.response import correlation_loss, decoupled_loss, soft_target_loss, standardised_logits
 
-__all__ = ["soft_target_loss"]
+__all__ = [
+    "attention_transfer_loss",
+    "correlation_loss",
+    "decoupled_loss",
+    "hint_loss",
+    "probabilistic_transfer_loss",
+    "relational_angle_loss",
+    "relational_distance_loss",
+    "similarity_preserving_loss",
+    "soft_target_loss",
+    "standardised_logits",
+]

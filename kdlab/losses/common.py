@@ -37,7 +37,49 @@ def check_logits(student_logits, teacher_logits):
         raise ValueError(f"{sides} are empty")
 
 
+def check_labels(logits, labels):
+    """Raise ValueError unless ``labels`` (B,) are classes of ``logits`` (B, C)."""
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(f"labels {tuple(labels.shape)} do not fit student logits {tuple(logits.shape)}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(f"labels run from {low} to {high}, the logits have {logits.shape[1]} classes")
+
+
 def check_temperature(temperature):
     """Raise ValueError unless ``temperature`` is a finite number above 0."""
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature must be a finite number above 0, got {temperature}")
+
+
+def check_embeddings(student, teacher, *, flat=True):
+    """Raise ValueError unless both are (B, D), or (B, ...) if not ``flat``, with equal B >= 2."""
+    ours, theirs = tuple(student.shape), tuple(teacher.shape)
+    sides = f"student embeddings {ours} and teacher embeddings {theirs}"
+    if flat and (len(ours) != 2 or len(theirs) != 2) or min(len(ours), len(theirs)) < 2:
+        raise ValueError(f"{sides} must both be (batch, dimensions)")
+    if ours[0] != theirs[0]:
+        raise ValueError(f"{sides} differ in batch size")
+    if ours[0] < 2:
+        raise ValueError(f"{sides}: relations need a batch of at least 2, got {ours[0]}")
+    check_finite(teacher)
+
+
+def check_maps(student, teacher, *, same_shape=False):
+    """Raise ValueError unless both are maps (B, c, H, W) of equal B, or of equal shape if asked."""
+    ours, theirs = tuple(student.shape), tuple(teacher.shape)
+    sides = f"student features {ours} and teacher features {theirs}"
+    if ours[:1] != theirs[:1] or not ours or 0 in ours + theirs:
+        raise ValueError(f"{sides} differ in batch size or are empty")
+    if same_shape and ours != theirs:
+        raise ValueError(f"{sides} differ in shape: a projector must bring the student's to the teacher's")
+    if not same_shape and (len(ours) != 4 or len(theirs) != 4):
+        raise ValueError(f"{sides} must both be (batch, channels, height, width)")
+    check_finite(teacher)
+
+
+def check_finite(teacher):
+    """Raise ValueError, with the number of rows, if a teacher's value is NaN or infinite."""
+    if not teacher.isfinite().all():
+        bad = int((~teacher.isfinite()).flatten(1).any(dim=1).sum())
+        raise ValueError(f"{bad} of {len(teacher)} rows of the teacher's features are not finite")

@@ -1,8 +1,9 @@
 """Losses on what the teacher answers: its logits."""
 
+import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import check_logits, check_temperature, in_full_precision
+from kdlab.losses.common import check_labels, check_logits, check_temperature, in_full_precision
 
 
 @in_full_precision
@@ -41,3 +42,107 @@ def soft_target_loss(student_logits, teacher_logits, *, temperature=4.0):
     student = F.log_softmax(student_logits / temperature, dim=1)
     teacher = F.log_softmax(teacher_logits / temperature, dim=1)
     return F.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
+
+
+@in_full_precision
+def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.0, temperature=4.0):
+    r"""The soft-target loss in two parts with a weight each: the label, and all the others.
+
+    .. math:: \alpha\, \mathrm{TCKD} + \beta\, \mathrm{NCKD}
+
+    TCKD is the divergence of the pair (p_y, 1 - p_y), NCKD that of the probabilities of the other
+    classes among themselves; both softened, times :math:`T^2`, as a mean over the batch. With
+    beta weighted by the teacher's :math:`1 - p_y`, row by row, this would be the soft-target loss.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor of shape (B, C), C >= 2
+    labels : int64 Tensor of shape (B,)
+    alpha, beta : float
+    temperature : float
+
+    Returns
+    -------
+    Tensor of shape ()
+
+    Raises
+    ------
+    ValueError
+        If shapes, labels or temperature are out of range.
+
+    References
+    ----------
+    Zhao et al. (2022), "Decoupled Knowledge Distillation", equations 5 to 7.
+    """
+    check_logits(student_logits, teacher_logits)
+    check_labels(student_logits, labels)
+    check_temperature(temperature)
+    student, teacher = (_label_and_others(z / temperature, labels) for z in (student_logits, teacher_logits))
+    label, others = (F.kl_div(s, t, log_target=True, reduction="batchmean") for s, t in zip(student, teacher))
+    return (alpha * label + beta * others) * temperature**2
+
+
+def _label_and_others(logits, labels):
+    """Log-probabilities (B, 2) of the label and not the label, and (B, C - 1) among the others."""
+    is_label = F.one_hot(labels, logits.shape[1]).bool()
+    others = logits[~is_label].view(len(logits), -1)
+    pair = torch.stack([logits[is_label], others.logsumexp(dim=1)], dim=1)
+    return pair.log_softmax(dim=1), others.log_softmax(dim=1)
+
+
+@in_full_precision
+def correlation_loss(student_logits, teacher_logits, *, beta=1.0, gamma=1.0, temperature=1.0):
+    r"""How far class probabilities are from correlating, within each row and within each class.
+
+    .. math:: \beta \big(1 - \overline{r}_{rows}\big) + \gamma \big(1 - \overline{r}_{classes}\big)
+
+    :math:`r` is Pearson's correlation of the student's and the teacher's softened probabilities;
+    0 where one side is constant. There is no factor :math:`T^2`.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor of shape (B, C), B >= 2
+    beta, gamma : float
+        Weights of the rows and of the classes.
+    temperature : float
+
+    Returns
+    -------
+    Tensor of shape ()
+        From 0 to 2 (beta + gamma).
+
+    Raises
+    ------
+    ValueError
+        If the shapes or the temperature are out of range, or B is 1.
+
+    References
+    ----------
+    Huang et al. (2022), "Knowledge Distillation from A Stronger Teacher".
+    """
+    check_logits(student_logits, teacher_logits)
+    check_temperature(temperature)
+    if len(student_logits) < 2:
+        raise ValueError(
+            "student and teacher logits have 1 row; a correlation within a class needs at least 2"
+        )
+    student, teacher = ((z / temperature).softmax(dim=1) for z in (student_logits, teacher_logits))
+    return beta * (1 - _pearson(student, teacher)) + gamma * (1 - _pearson(student.T, teacher.T))
+
+
+def _pearson(these, those):
+    """Mean over rows of Pearson's correlation."""
+    these, those = (p - p.mean(dim=1, keepdim=True) for p in (these, those))
+    return F.cosine_similarity(these, those, dim=1, eps=torch.finfo(these.dtype).tiny).mean()
+
+
+def standardised_logits(logits):
+    """Logits (B, C) with mean 0 and standard deviation 1 in each row, for both sides of a loss.
+
+    Only the shape of the teacher's answer is left to match, not its size.
+
+    References
+    ----------
+    Sun et al. (2024), "Logit Standardization in Knowledge Distillation".
+    """
+    return (logits - logits.mean(dim=1, keepdim=True)) / (1e-7 + logits.std(dim=1, keepdim=True))
