@@ -20,18 +20,24 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Part:
-    """Images (N, 1, 32, 32) float32 in [0, 1], labels (N,) int64, source numbers (N,) int64."""
+    """Images (N, 1, 32, 32) float32 in [0, 1], labels (N,) int64, source numbers (N,) int64.
+
+    Cluttered digits also hold their pose (N, 3): the centre's x and y in pixels from the middle,
+    and the turn in degrees, which no label mentions.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     sources: torch.Tensor
+    pose: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.images)
 
     def take(self, rows):
-        """The same three tensors at ``rows`` (indices or a mask)."""
-        return Part(self.images[rows], self.labels[rows], self.sources[rows])
+        """The same tensors at ``rows`` (indices or a mask)."""
+        tensors = (self.images, self.labels, self.sources, self.pose)
+        return Part(*(None if t is None else t[rows] for t in tensors))
 
 
 class Splits(NamedTuple):
@@ -179,10 +185,10 @@ def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
     if views < 1:
         raise ValueError(f"views={views} must be at least 1")
     if len(part) == 0:
-        return replace(part, images=part.images.new_zeros(0, 1, SIZE, SIZE))
+        return replace(part, images=part.images.new_zeros(0, 1, SIZE, SIZE), pose=torch.zeros(0, 3))
     random = torch.Generator().manual_seed(seed)
     rows = torch.arange(len(part)).repeat(views)
-    warped = _warp(part.images[rows], random)
+    warped, pose = _warp(part.images[rows], random)
     n = len(rows)
     scraps = [
         (torch.randint(n, (n,), generator=random), torch.randint(SIZE - 8, (n, 2, 1), generator=random))
@@ -195,7 +201,7 @@ def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
             canvas = torch.maximum(canvas, warped[others[some]] * _windows(corners[some]))
         canvas = canvas + noise * torch.randn(canvas.shape, generator=random)
         canvases.append(canvas.clamp(0, 1))
-    return Part(torch.cat(canvases), part.labels[rows], part.sources[rows])
+    return Part(torch.cat(canvases), part.labels[rows], part.sources[rows], pose)
 
 
 def _uniform(random, low, high, *shape):
@@ -215,7 +221,8 @@ def _warp(images, random):
     offset = -(inverse @ centre[:, :, None])
     # In chunks, as below: all grids at once take a hundred times the memory of the images.
     chunks = zip(*(t.split(CHUNK) for t in (images, torch.cat([inverse, offset], 2), bend)))
-    return torch.cat([_sample(*chunk) for chunk in chunks])
+    pose = torch.cat([centre * SIZE / 2, angle[:, None].rad2deg()], dim=1)
+    return torch.cat([_sample(*chunk) for chunk in chunks]), pose
 
 
 def _sample(images, affine, bend):

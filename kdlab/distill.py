@@ -1,5 +1,6 @@
 """The training loop, and what it can be asked to match."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,25 +9,40 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses import soft_target_loss
+from kdlab.losses import hint_loss, relational_distance_loss, soft_target_loss
 from kdlab.losses.common import check_logits, check_temperature
-from kdlab.metrics import predict
+from kdlab.models import Outputs, forward
+from kdlab.projectors import Projector, tokens_to_map
 
 NO_LABEL = -100
 
 
 @dataclass(frozen=True)
 class Term:
-    """One thing to match: ``weight * loss(student logits, targets)``.
+    """One thing to match: ``weight * loss(something of the student's, targets)``.
 
     ``targets`` has a row for each training image. It is computed before training, once, and the
-    loop only looks rows up: the teacher itself never runs in it.
+    loop only looks rows up: the teacher itself never runs in it. ``of`` says what the loss
+    compares: ``"logits"``, ``"embedding"``, or a layer as in :func:`kdlab.models.forward`. A
+    projector in between trains with the student, and stays in the term.
     """
 
     name: str
     targets: torch.Tensor
     loss: Callable
     weight: float = 1.0
+    of: str | int = "logits"
+    projector: torch.nn.Module | None = None
+
+    def value(self, outputs, rows):
+        """The loss, before weighting, of the student's outputs for these rows."""
+        ours = getattr(outputs, self.of) if self.of in _HEADS else outputs.features[self.of]
+        if self.projector is not None:
+            ours = self.projector(ours)
+        return self.loss(ours, self.targets[rows])
+
+
+_HEADS = ("logits", "embedding")
 
 
 def hard_labels(labels, *, weight=1.0, smoothing=0.0):
@@ -69,6 +85,48 @@ def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0):
     return Term("soft targets", teacher_logits, partial(soft_target_loss, temperature=temperature), weight)
 
 
+def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=True):
+    """Match the teacher's feature maps at one of the student's layers.
+
+    Parameters
+    ----------
+    teacher_features : Tensor of shape (N, c, H, W), (N, tokens, c) or (N, D)
+        For example ``teacher.outputs(images, layers=(2,)).features[2]``.
+    layer : int or str
+        The student's layer, as in :func:`kdlab.models.forward`, or ``"embedding"``.
+    weight : float
+    loss : callable
+        From ``kdlab.losses``.
+    project : bool
+        Put a :class:`kdlab.projectors.Projector` in between; without one, ``loss`` must take the
+        two shapes as they are.
+    """
+    targets = tokens_to_map(teacher_features)
+    projector = Projector(targets.shape[1:]) if project else None
+    return Term(f"{_words(loss)} at {layer}", targets, loss, weight, layer, projector)
+
+
+def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, layer="embedding"):
+    """Match how the teacher's examples relate to one another, at any width and without a projector.
+
+    Parameters
+    ----------
+    teacher_embeddings : Tensor of shape (N, D)
+        For example ``teacher.outputs(images).embedding``.
+    weight : float
+    loss : callable
+        One of ``kdlab.losses``'s relational ones. Their values differ by orders of magnitude, and
+        so do useful weights.
+    layer : int or str
+        Where the student's side is taken.
+    """
+    return Term(_words(loss), teacher_embeddings, loss, weight, layer)
+
+
+def _words(loss):
+    return getattr(loss, "__name__", "features").removesuffix("_loss").replace("_", " ")
+
+
 def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, progress=False):
     """Train ``student`` on ``images`` to match what the terms hold. The last step's weights stay.
 
@@ -81,7 +139,7 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         Trained in place, and left in eval mode.
     images : Tensor of shape (N, channels, height, width)
     match : list of Term
-        From :func:`hard_labels`, :func:`soft_targets`, or your own.
+        From :func:`hard_labels`, :func:`soft_targets`, :func:`features`, :func:`relations`, or your own.
     steps, batch_size : int
         A batch is drawn from a stream of reshuffled epochs; it may be larger than N.
     learning_rate : float
@@ -108,16 +166,19 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     device = next(student.parameters()).device
     images = images.to(device)
     match = [replace(term, targets=term.targets.to(device)) for term in match]
-    optimiser = torch.optim.Adam(student.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
+    layers = _layers(match)
     history = []
     # Convolutions train about a fifth faster this way on a CPU; the weights are the same.
     student.train().to(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # for dropout and the like in the student
+        torch.manual_seed(seed)  # for projectors, and for dropout and the like in the student
+        projectors = _build_projectors(student, images, match, layers)
+        weights = [*student.parameters(), *projectors.parameters()]
+        optimiser = torch.optim.Adam(weights, lr=learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
         for rows in _progress(_batches(len(images), batch_size, steps, seed).to(device), progress):
-            logits = student(images[rows])
-            losses = [term.loss(logits, term.targets[rows]) for term in match]
+            outputs = _look(student, images[rows], layers)
+            losses = [term.value(outputs, rows) for term in match]
             total = sum(term.weight * loss for term, loss in zip(match, losses))
             optimiser.zero_grad()
             total.backward()
@@ -130,6 +191,42 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         first = int((~curves.isfinite()).any(dim=1).nonzero()[0])
         raise FloatingPointError(f"the loss is not finite from step {first} on; try a lower learning rate")
     return dict(zip([*(term.name for term in match), "total"], curves.unbind(1)))
+
+
+def _layers(match):
+    """What the terms look at beside the logits: None, or the layers for one forward pass."""
+    asked = {term.of for term in match} - {"logits"}
+    return tuple(sorted(asked - {"embedding"}, key=str)) if asked else None
+
+
+def _look(student, images, layers):
+    """A plain call where only logits are matched, so that any Module will do."""
+    if layers is None:
+        return Outputs(student(images), {}, None)
+    return forward(student, images, layers)
+
+
+@torch.no_grad()
+def _first_look(student, images, layers):
+    """Outputs for the first two images, in eval mode, the student's modes kept."""
+    modes = {module: module.training for module in student.modules()}
+    try:
+        return _look(student.eval(), images[:2].to(next(student.parameters()).device), layers)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _build_projectors(student, images, match, layers):
+    projectors = torch.nn.ModuleList(term.projector for term in match if term.projector is not None)
+    if projectors:
+        outputs = _first_look(student, images, layers)
+        for term in match:
+            if term.projector is not None:
+                term.projector.train()(
+                    outputs.embedding if term.of == "embedding" else outputs.features[term.of]
+                )
+    return projectors.to(images.device)
 
 
 def _batches(n, batch_size, steps, seed):
@@ -160,17 +257,24 @@ def check_match(student, images, match, *, steps=1, batch_size=1):
     names = [term.name for term in match]
     if len(set(names)) < len(names):
         raise ValueError(f"two terms share a name: {names}")
-    logits = predict(student, images[:1])
+    outputs = _first_look(student, images, _layers(match))
+    logits = outputs.logits
     for term in match:
         if not (math.isfinite(term.weight) and term.weight >= 0):
             raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")
         if len(term.targets) != len(images):
             raise ValueError(f"{term.name} has {len(term.targets)} targets for {len(images)} images")
         if term.targets.is_floating_point():
-            check_logits(logits, term.targets[:1])
+            if term.of == "logits":
+                check_logits(logits[:1], term.targets[:1])
             if not term.targets.isfinite().all():
                 bad = int((~term.targets.isfinite()).flatten(1).any(1).sum())
                 raise ValueError(f"{term.name}: {bad} of {len(images)} rows are not finite")
+            with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
+                first = term.targets[:2].to(logits.device)
+                replace(term, targets=first, projector=copy.deepcopy(term.projector)).value(
+                    outputs, slice(None)
+                )
         else:
             known = term.targets[term.targets != NO_LABEL]
             if len(known) == 0:

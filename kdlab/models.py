@@ -1,6 +1,7 @@
 """Students: timm backbones by name, and two small networks written to be read."""
 
 import difflib
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -84,11 +85,11 @@ OWN = {"tiny_cnn": TinyCNN, "mlp": MLP}
 
 
 class Outputs(NamedTuple):
-    """One forward pass: logits (B, C), the chosen feature maps by index, the embedding (B, D)."""
+    """One forward pass: logits (B, C), the chosen feature maps by layer, the embedding (B, D)."""
 
     logits: torch.Tensor
     features: dict
-    embedding: torch.Tensor
+    embedding: torch.Tensor | None
 
 
 def forward(model, images, layers=()):
@@ -97,43 +98,81 @@ def forward(model, images, layers=()):
     Parameters
     ----------
     model : Module
-        Any timm classifier, :class:`TinyCNN` or :class:`MLP`.
+        Any timm classifier, :class:`TinyCNN` or :class:`MLP`; any other Module if only layers by
+        path are asked for.
     images : Tensor of shape (B, channels, height, width)
-    layers : sequence of int
-        Indices of feature maps, as in timm's ``forward_intermediates``; negative ones count
-        from the end.
+    layers : sequence of int or str
+        Indices of feature maps, as in timm's ``forward_intermediates``, negative ones from the
+        end; or paths of submodules, as in ``get_submodule``.
 
     Returns
     -------
     Outputs
         The logits are those of ``model(images)``; the embedding is what the classifier sees (in
-        train mode: after dropout).
+        train mode: after dropout), or None where there is no single classifier.
 
     Raises
     ------
     TypeError
-        If the model does not speak timm's protocol or has more than one classifier.
+        If layers are asked for by index and the model does not speak timm's protocol.
     ValueError
-        If there is no such layer.
+        If there is no such layer; those that there are are listed.
     """
     classifier = model.get_classifier() if hasattr(model, "get_classifier") else None
-    if not isinstance(classifier, nn.Module) or not hasattr(model, "forward_intermediates"):
-        raise TypeError(f"{type(model).__name__} is not a timm-style model with a single classifier")
-    if layers:
-        final, maps = model.forward_intermediates(images)
-        for i in layers:
-            if not -len(maps) <= i < len(maps):
-                raise ValueError(f"there is no layer {i}; {type(model).__name__} has 0 to {len(maps) - 1}")
-    else:
-        final, maps = model.forward_features(images), []
-    # Families differ in what comes before the classifier; what goes into it is the same for all.
-    seen = []
-    hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    known = isinstance(classifier, nn.Module) and hasattr(model, "forward_intermediates")
+    indices = [i for i in layers if not isinstance(i, str)]
+    if indices and not known:
+        raise TypeError(f"{type(model).__name__} is not a timm-style model: name its layers by their path")
+    features, seen, hooks = {}, [], []
     try:
-        logits = model.forward_head(final)
+        for path in layers:
+            if isinstance(path, str):
+                keep = partial(_keep, features, path)
+                hooks.append(_submodule(model, path).register_forward_hook(keep))
+        if known:
+            # Families differ in what comes before the classifier; what goes into it is the same for all.
+            hooks.append(classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])))
+        if indices:
+            final, maps = model.forward_intermediates(images)
+            for i in indices:
+                if not -len(maps) <= i < len(maps):
+                    raise ValueError(
+                        f"there is no layer {i}; {type(model).__name__} has 0 to {len(maps) - 1}"
+                    )
+                features[i] = maps[i]
+            logits = model.forward_head(final)
+        else:
+            logits = model(images)
     finally:
-        hook.remove()
-    return Outputs(logits, {i: maps[i] for i in layers}, seen[0].flatten(1))
+        for hook in hooks:
+            hook.remove()
+    return Outputs(logits, {i: features[i] for i in layers}, seen[0].flatten(1) if seen else None)
+
+
+def _keep(features, path, module, inputs, output):
+    features[path] = output
+
+
+def _submodule(model, path):
+    try:
+        return model.get_submodule(path)
+    except AttributeError:
+        names = [name for name, _ in model.named_modules() if name]
+        near = nearest(path, names) or f"; there are {', '.join(n for n in names if '.' not in n)}"
+        raise ValueError(f"{type(model).__name__} has no layer {path!r}{near}") from None
+
+
+@torch.no_grad()
+def layer_at_stride(model, stride, images):
+    """Index of the last feature map that is ``stride`` times smaller than ``images`` (B, c, H, W).
+
+    Raises ValueError, with the strides that there are, if there is none.
+    """
+    _, maps = model.forward_intermediates(images[:1])
+    strides = [images.shape[-1] // m.shape[-1] if m.ndim == 4 else None for m in maps]
+    if stride not in strides:
+        raise ValueError(f"{type(model).__name__} has no map of stride {stride}; its strides are {strides}")
+    return len(strides) - 1 - strides[::-1].index(stride)
 
 
 def create_student(name, *, num_classes=10, in_chans=1, **options):

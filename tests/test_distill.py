@@ -4,9 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kdlab.distill import Term, distill, hard_labels, soft_targets
-from kdlab.losses import soft_target_loss
+from kdlab.distill import Term, distill, features, hard_labels, relations, soft_targets
+from kdlab.losses import (
+    attention_transfer_loss,
+    relational_angle_loss,
+    relational_distance_loss,
+    similarity_preserving_loss,
+    soft_target_loss,
+)
 from kdlab.models import MLP, TinyCNN
+from kdlab.teachers import load_teacher
 
 
 @pytest.fixture
@@ -72,7 +79,8 @@ def test_order_does_not_depend_on_what_is_matched(images, labels, teacher_logits
     rows = torch.arange(40, dtype=torch.float32)[:, None].expand(40, 10).contiguous()
     for extra in ([hard_labels(labels)], [soft_targets(teacher_logits)]):
         distill(student(), images, [*extra, Term("rows", rows, recorder)], steps=3, batch_size=8)
-    assert torch.equal(torch.cat(seen[:3]), torch.cat(seen[3:]))
+    first, second = torch.cat(seen[1:4]), torch.cat(seen[5:8])  # before each run its terms are tried once
+    assert torch.equal(first, second)
 
 
 def test_unlabelled_rows_do_not_count(images, labels):
@@ -176,6 +184,70 @@ def test_a_loss_that_is_not_finite_is_an_error(images):
 def test_whole_number_images(images, labels):
     with pytest.raises(ValueError, match="images must be floating-point numbers, got torch.uint8"):
         distill(student(), images.byte(), [hard_labels(labels)])
+
+
+def test_features_train_through_a_projector_that_stays_out_of_the_student(images):
+    teacher = load_teacher("digits-small")
+    seen = teacher.outputs(images, layers=(3, -1))
+    net = student()
+    names = set(net.state_dict())
+    hint = features(seen.features[3], 2, weight=10)
+    attention = features(seen.features[-1], 1, loss=attention_transfer_loss, project=False)
+    history = distill(net, images, [hint, attention], steps=30)
+    assert list(history) == ["hint at 2", "attention transfer at 1", "total"]
+    assert history["hint at 2"][-5:].mean() < history["hint at 2"][:5].mean()
+    assert set(net.state_dict()) == names
+    assert sum(p.numel() for p in hint.projector.parameters()) == 16 * seen.features[3].shape[1]
+
+
+def test_projectors_follow_the_seed(images):
+    targets = torch.randn(40, 12, 4, 4, generator=torch.Generator().manual_seed(2))
+    runs = []
+    for seed in (0, 0, 1):
+        term = features(targets, -1)
+        distill(student(), images, [term], steps=2, seed=seed)
+        runs.append(term.projector.weights.weight)
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+
+
+@pytest.mark.parametrize(
+    "loss", [relational_distance_loss, relational_angle_loss, similarity_preserving_loss]
+)
+def test_relations_train_between_widths(images, loss):
+    targets = torch.randn(40, 24, generator=torch.Generator().manual_seed(2))
+    history = distill(student(), images, [relations(targets, loss=loss, weight=100)], steps=40)
+    curve = history["total"]
+    assert curve.isfinite().all() and curve[-5:].mean() < curve[:5].mean()
+
+
+def test_any_module_can_be_matched_by_the_path_of_a_layer(images):
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10)
+    )
+    history = distill(net, images, [features(torch.rand(40, 5), "2")], steps=2)
+    assert history["hint at 2"].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "term, message",
+    [
+        (lambda: features(torch.rand(40, 4, 2, 2), 9), "there is no layer 9; TinyCNN has 0 to 2"),
+        (lambda: features(torch.rand(40, 4, 2, 2), "stages.7"), "TinyCNN has no layer 'stages.7'"),
+        (lambda: features(torch.rand(39, 4, 2, 2), 1), "hint at 1 has 39 targets for 40 images"),
+        (lambda: features(torch.rand(40, 5, 4, 4), 1, project=False), "differ in shape: a projector must"),
+        (lambda: features(torch.rand(40, 5, 4, 4), "embedding"), "have no places to match"),
+        (
+            lambda: relations(torch.full((40, 3), float("nan"))),
+            "relational distance: 40 of 40 rows are not finite",
+        ),
+    ],
+)
+def test_features_that_do_not_fit_are_named_before_training(images, term, message):
+    net = student()
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match=message):
+        distill(net, images, [term()], steps=2)
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
 
 
 def test_smoothing_out_of_range(labels):
