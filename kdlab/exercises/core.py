@@ -48,6 +48,10 @@ class NothingReturned(Exception):
     """The learner's function came to its end and gave nothing back."""
 
 
+class NotANumber(Exception):
+    """The learner's function returned something that cannot be compared."""
+
+
 def value_and_gradient(function, arguments):
     """What a loss returns, and its gradient with respect to its first argument."""
     first = arguments[0].clone().requires_grad_()
@@ -75,7 +79,7 @@ def _tensor(returned):
         raise NothingReturned
     if isinstance(returned, bool | int | float) or hasattr(returned, "__array__"):
         return torch.as_tensor(returned)
-    raise TypeError(f"it returns {type(returned).__name__}, not a number or a tensor")
+    raise NotANumber(f"it returns {type(returned).__name__}, not a number or a tensor.")
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class Exercise:
             if _is_stub(answer):
                 return self._not_yet()
             return self._wrong("nothing returned", "nothing returned. Is there a return at the end?")
+        except NotANumber as error:
+            return self._wrong("not a number", str(error))
         except (Exception, SystemExit) as error:
             if isinstance(error, NotImplementedError) and _is_stub(answer):
                 return self._not_yet()
@@ -218,11 +224,11 @@ class Experiment:
         verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
         if said is ... or said is None:
             return Outcome(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
-        if str(said).strip().lower() != verdict:
+        if str(said).strip().lower().replace("_", " ") != verdict:
             return self._wrong(
                 "the verdict does not follow from the interval",
                 f"you say {said!r}, the interval runs from {low:+.1f} to {high:+.1f}.\n  helps: the whole interval lies above 0; "
-                "hurts: below; not shown: it holds 0.",
+                "hurts: below; not shown: it holds 0, which is not the same as no effect.",
             )
         return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
 

@@ -13,6 +13,7 @@ EXERCISE = Exercise(
     cases={
         "two rows of three logits": lambda: (torch.tensor([[1.0, 2.0, 4.0], [3.0, 0.0, 0.5]]),),
         "one row with a logit of 1000": lambda: (torch.tensor([[1000.0, 999.0, 0.0]]),),
+        "that row and an ordinary one": lambda: (torch.tensor([[1000.0, 999.0, 0.0], [0.0, 1.0, 2.0]]),),
     },
     mistakes=[
         Mistake(
@@ -33,8 +34,13 @@ EXERCISE = Exercise(
         Mistake(
             "overflow",
             (lambda z: z.exp() / z.exp().sum(dim=1, keepdim=True), lambda z: (z.exp().T / z.exp().sum(1)).T),
-            "The formula is right and the arithmetic is not: exp(1000) is infinite in float32. Adding a "
+            "The formula is right and the arithmetic is not: exp(1000) is infinite. Adding a "
             "constant to all logits of a row changes no probability; which constant keeps exp small?",
+        ),
+        Mistake(
+            "one constant for all rows",
+            (lambda z: (e := (z - z.max()).exp()) / e.sum(dim=1, keepdim=True),),
+            "The largest logit of all was subtracted. A row far below it becomes 0 / 0: each row needs its own.",
         ),
         Mistake(
             "divided by the sum over everything",

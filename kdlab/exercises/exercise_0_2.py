@@ -3,6 +3,7 @@
 import math
 import statistics
 
+import numpy as np
 from scipy import stats
 
 from kdlab.exercises.core import Exercise, Mistake, value
@@ -73,6 +74,31 @@ EXERCISE = Exercise(
             "SD divided by n instead of n - 1",
             (_around_mean(lambda d: _t(d) * statistics.pstdev(d) / math.sqrt(len(d))),),
             "numpy's std divides by n unless ddof=1; torch's divides by n - 1.",
+        ),
+        Mistake(
+            "the ends reversed",
+            (lambda d: mean_interval(d)[:0:-1],),
+            "The lower end comes first.",
+        ),
+        Mistake(
+            "the variance in place of its root",
+            (_around_mean(lambda d: _t(d) * statistics.variance(d) / math.sqrt(len(d))),),
+            "s is the standard deviation, the square root of the variance.",
+        ),
+        Mistake(
+            "divided by n, not by its root",
+            (_around_mean(lambda d: _t(d) * statistics.stdev(d) / len(d)),),
+            "The standard error shrinks with the square root of n.",
+        ),
+        Mistake(
+            "percentiles of the pairs",
+            (lambda d: tuple(np.percentile(d, [2.5, 97.5])),),
+            "That is where 95 of 100 single pairs lie, not where their mean is known to be.",
+        ),
+        Mistake(
+            "mean and half width",
+            (lambda d: (statistics.fmean(d), statistics.fmean(d) - mean_interval(d)[1]),),
+            "Asked are the two ends: mean minus and mean plus half the width.",
         ),
         Mistake(
             "smallest and largest pair",

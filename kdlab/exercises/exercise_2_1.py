@@ -67,6 +67,46 @@ EXERCISE = Exercise(
             "reduction='mean' divides by the number of classes as well as by the batch.",
         ),
         Mistake(
+            "sum over the batch",
+            (lambda s, t, T: T**2 * _kl(s / T, t / T, "sum"), lambda s, t, T: _kl(s / T, t / T, "sum")),
+            "The sum grows with the batch: take the mean over the images.",
+        ),
+        Mistake(
+            "temperature not used",
+            (lambda s, t, T: _kl(s, t), lambda s, t, T: T**2 * _kl(s, t)),
+            "Neither side was softened.",
+        ),
+        Mistake(
+            "softmax over the wrong axis",
+            (
+                lambda s, t, T: (
+                    T**2 * F.kl_div((s / T).log_softmax(0), (t / T).softmax(0), reduction="batchmean")
+                ),
+                lambda s, t, T: F.kl_div((s / T).log_softmax(0), (t / T).softmax(0), reduction="batchmean"),
+            ),
+            "Each row must add up to 1, not each column.",
+        ),
+        Mistake(
+            "probabilities where log-probabilities belong",
+            (
+                lambda s, t, T: (
+                    T**2 * F.kl_div((s / T).softmax(1), (t / T).softmax(1), reduction="batchmean")
+                ),
+                lambda s, t, T: F.kl_div((s / T).softmax(1), (t / T).softmax(1), reduction="batchmean"),
+            ),
+            "kl_div wants the student's log-probabilities; it does not check.",
+        ),
+        Mistake(
+            "the sign turned round",
+            (lambda s, t, T: -(T**2) * _kl(s / T, t / T),),
+            "A divergence is never negative; minimising yours drives the two apart.",
+        ),
+        Mistake(
+            "cut off from the gradient",
+            (lambda s, t, T: soft_target_loss(s, t, temperature=T).detach(),),
+            "The value is right, but nothing flows back: .item(), .detach() or no_grad cuts the graph.",
+        ),
+        Mistake(
             "KL arguments swapped",
             (lambda s, t, T: T**2 * _kl(t / T, s / T), lambda s, t, T: _kl(t / T, s / T)),
             "This is KL(student || teacher): the student goes first into kl_div, the teacher is the target.",

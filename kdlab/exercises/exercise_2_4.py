@@ -18,7 +18,8 @@ EXERCISE = Exercise(
         Mistake(
             "temperature kept at inference",
             (lambda z, T: (z / T).softmax(dim=1),),
-            "The same classes come first, so accuracy cannot show it, but every probability is too low. "
+            "The same classes come first, so accuracy cannot show it, but the probabilities are too flat: the first too "
+            "low, the others too high. "
             "The temperature was for training.",
         ),
         Mistake(

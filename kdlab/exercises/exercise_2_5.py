@@ -52,6 +52,16 @@ EXERCISE = Exercise(
             "too high; the test score had no part in the choice.",
         ),
         Mistake(
+            "accuracy and temperature swapped",
+            (lambda scores: _choose(_validation)(scores)[::-1],),
+            "The temperature comes first, then the accuracy.",
+        ),
+        Mistake(
+            "the accuracy left out",
+            (lambda scores: _choose(_validation)(scores)[0],),
+            "The temperature is right; return the accuracy to report as well.",
+        ),
+        Mistake(
             "the worst chosen",
             (_choose(lambda s: -s["validation"]),),
             "Accuracy is better when larger.",
