@@ -245,6 +245,7 @@ def compare(
     except KeyboardInterrupt:
         if result.seeds == 0:
             raise
+        print(f"interrupted: {result.seeds} of {len(seeds)} seeds are finished and kept")
     except Exception as error:
         error.finished = result
         raise
