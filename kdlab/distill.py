@@ -24,7 +24,8 @@ class Term:
     ``targets`` has a row for each training image. It is computed before training, once, and the
     loop only looks rows up: the teacher itself never runs in it. ``of`` says what the loss
     compares: ``"logits"``, ``"embedding"``, or a layer as in :func:`kdlab.models.forward`. A
-    projector in between trains with the student, and stays in the term.
+    projector in between trains with the student, and stays in the term: save it, if at all, by
+    its own ``state_dict()``.
     """
 
     name: str
@@ -34,9 +35,13 @@ class Term:
     of: str | int = "logits"
     projector: torch.nn.Module | None = None
 
+    def look(self, outputs):
+        """The part of the student's outputs that this term compares."""
+        return getattr(outputs, self.of) if self.of in _HEADS else outputs.features[self.of]
+
     def value(self, outputs, rows):
         """The loss, before weighting, of the student's outputs for these rows."""
-        ours = getattr(outputs, self.of) if self.of in _HEADS else outputs.features[self.of]
+        ours = self.look(outputs)
         if self.projector is not None:
             ours = self.projector(ours)
         return self.loss(ours, self.targets[rows])
@@ -85,7 +90,7 @@ def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0):
     return Term("soft targets", teacher_logits, partial(soft_target_loss, temperature=temperature), weight)
 
 
-def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=True):
+def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=True, name=None):
     """Match the teacher's feature maps at one of the student's layers.
 
     Parameters
@@ -100,10 +105,12 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
     project : bool
         Put a :class:`kdlab.projectors.Projector` in between; without one, ``loss`` must take the
         two shapes as they are.
+    name : str, optional
+        By default the loss and the layer.
     """
     targets = tokens_to_map(teacher_features)
     projector = Projector(targets.shape[1:]) if project else None
-    return Term(f"{_words(loss)} at {layer}", targets, loss, weight, layer, projector)
+    return Term(name or f"{_words(loss)} at {layer}", targets, loss, weight, layer, projector)
 
 
 def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, layer="embedding"):
@@ -223,10 +230,40 @@ def _build_projectors(student, images, match, layers):
         outputs = _first_look(student, images, layers)
         for term in match:
             if term.projector is not None:
-                term.projector.train()(
-                    outputs.embedding if term.of == "embedding" else outputs.features[term.of]
-                )
+                term.projector.train()(term.look(outputs))
     return projectors.to(images.device)
+
+
+def pairing(student, images, match):
+    """What each term compares, and through which projector: a table to read before training.
+
+    Parameters
+    ----------
+    student, images, match
+        As for :func:`distill`. Nothing is trained, and no projector is built.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a term: the student's layer and shape, the teacher's shape, and the projector.
+    """
+    import pandas as pd
+
+    check_match(student, images, match)
+    outputs = _first_look(student, images, _layers(match))
+    rows = {}
+    for term in match:
+        ours = tuple(term.look(outputs).shape[1:])
+        build = copy.deepcopy(term.projector).build if term.projector is not None else None
+        with torch.random.fork_rng():
+            way = build(ours).way if build else "none"
+        rows[term.name] = {
+            "student's": term.of,
+            "shape": ours,
+            "teacher's shape": tuple(term.targets.shape[1:]),
+            "projector": way,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _batches(n, batch_size, steps, seed):

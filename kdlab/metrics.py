@@ -14,7 +14,7 @@ def predict(model, images, *, batch_size=256):
     mode it was in.
     """
     if not isinstance(model, torch.nn.Module):
-        return model(images, batch_size=batch_size)
+        return model(images)
     modes = {module: module.training for module in model.modules()}
     device = next(model.parameters()).device
     model.eval()
@@ -100,7 +100,7 @@ def linear_cka(features, other_features):
     return ((gram_a * gram_b).sum() / (gram_a.norm() * gram_b.norm())).item()
 
 
-def probe(train, train_targets, test, test_targets, *, strength=10.0):
+def probe(train, train_targets, test, test_targets, *, strength=1000.0):
     """How well a linear map reads targets off frozen features: R squared on test, a row a target.
 
     Ridge regression on standardised features; 1 is perfect, 0 no better than the mean.
@@ -111,7 +111,7 @@ def probe(train, train_targets, test, test_targets, *, strength=10.0):
         Frozen features, flattened.
     train_targets, test_targets : Tensor of shape (N, k), (M, k)
     strength : float
-        Of the ridge penalty.
+        Of the ridge penalty; far below the number of images a wide map is overfitted.
 
     Returns
     -------

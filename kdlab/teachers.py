@@ -77,7 +77,7 @@ class Teacher:
                 raise ValueError(f"teacher {self.name!r} has {ours} {what}, the data has {theirs}")
 
     @torch.no_grad()
-    def outputs(self, images, layers=(), *, batch_size=256, progress=False):
+    def outputs(self, images, layers=(), *, batch_size=64, progress=False):
         """Logits, chosen feature maps and embedding of any number of images, in batches.
 
         Parameters

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kdlab.distill import Term, distill, features, hard_labels, relations, soft_targets
+from kdlab.distill import Term, distill, features, hard_labels, pairing, relations, soft_targets
 from kdlab.losses import (
     attention_transfer_loss,
     relational_angle_loss,
@@ -198,6 +198,15 @@ def test_features_train_through_a_projector_that_stays_out_of_the_student(images
     assert history["hint at 2"][-5:].mean() < history["hint at 2"][:5].mean()
     assert set(net.state_dict()) == names
     assert sum(p.numel() for p in hint.projector.parameters()) == 16 * seen.features[3].shape[1]
+
+
+def test_the_pairing_is_a_table_before_training(images, labels):
+    net, hint = student(), features(torch.rand(40, 12, 2, 2), 2, name="last")
+    match = [hard_labels(labels), hint, relations(torch.rand(40, 5))]
+    table = pairing(net, images, match)
+    assert table.loc["last"].tolist() == [2, (16, 4, 4), (12, 2, 2), "resized, 1 x 1 convolution"]
+    assert table.loc["relational distance"].tolist() == ["embedding", (16,), (5,), "none"]
+    assert not list(hint.projector.parameters())
 
 
 def test_projectors_follow_the_seed(images):

@@ -61,7 +61,7 @@ def test_the_lesson_keeps_its_shape(lesson):
         assert heading in prose(lesson), heading
     assert "nbval" not in prose(lesson)
     first_figure = next(i for i, c in enumerate(code(lesson)) if "image/png" in str(c.outputs))
-    assert first_figure <= 3
+    assert first_figure <= 4
 
 
 def test_the_set_up_cell_is_the_same_everywhere(lesson):

@@ -18,6 +18,19 @@ def ten_classes():
     return tuple(scale * torch.randn(4, 10, generator=random) for scale in (2.0, 4.0))
 
 
+def embeddings(n):
+    """Student embeddings (n, 4) and teacher embeddings (n, 7), away from the origin."""
+    random = torch.Generator().manual_seed(n)
+    student, teacher = torch.randn(n, 4, generator=random), 3 * torch.randn(n, 7, generator=random)
+    return student + 1, teacher - 2
+
+
+def maps():
+    """Student maps (2, 3, 4, 4) and teacher maps (2, 5, 4, 4), never negative, as after a ReLU."""
+    random = torch.Generator().manual_seed(9)
+    return torch.rand(2, 3, 4, 4, generator=random) ** 2, 2 * torch.rand(2, 5, 4, 4, generator=random)
+
+
 def network(seed, *, dropout=0.0):
     """A linear classifier of 6 numbers into 3 classes, with batch normalisation before it."""
     random = torch.random.get_rng_state()

@@ -72,6 +72,36 @@ _ALL = [
         "b": "Accuracy depends on the largest logit only, and dividing by 4 keeps it the largest.",
         "c": "A temperature fitted for calibration is chosen on validation labels. This one was chosen for teaching.",
     }),
+    Question("3.q1", "c", {
+        "a": "Adam scales each weight's step, but a projector that no optimiser holds takes none at all.",
+        "b": "The loss may fall all the same: the student alone bends towards a random projection of the teacher.",
+        "c": "A fixed random projection of the student is matched: the student must fit it, with nobody to help.",
+    }),
+    Question("3.q2", "b", {
+        "a": "Accuracy counts classes. What labels never mentioned need not show in it.",
+        "b": "Linear maps of the frozen features show what can be read off them, asked for or not.",
+        "c": "A small loss says that the features agree; it does not say about what.",
+    }),
+    Question("3.q3", "a", {
+        "a": "If a random teacher's features do as much, then it was not what the teacher had learned.",
+        "b": "More seeds narrow the interval of the same comparison; they add no new arm.",
+        "c": "A larger teacher changes what is taught, and says nothing about whether learning matters.",
+    }),
+    Question("4.q1", "a", {
+        "a": "Both sides become matrices of batch by batch, whatever the width.",
+        "b": "Nothing is shortened: all 2048 dimensions enter into each distance.",
+        "c": "Nothing is padded: the two widths never meet.",
+    }),
+    Question("4.q2", "b", {
+        "a": "Turning keeps all angles, as it keeps distances and inner products.",
+        "b": "Distances, angles and inner products are the same after turning.",
+        "c": "That holds for stretching one direction, which changes the shape of the cloud.",
+    }),
+    Question("4.q3", "c", {
+        "a": "They narrow the interval, but it stays an interval of the same difference.",
+        "b": "That tells whether the relations must be those of the same images.",
+        "c": "A random network of the same kind also has relations. The difference to it is what was learned.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}
