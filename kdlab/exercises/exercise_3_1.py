@@ -86,7 +86,7 @@ EXERCISE = Exercise(
             "Squared differences are asked for.",
         ),
         Mistake(
-            "the projector cut off",
+            "the student cut off",
             (lambda s, t, project: F.mse_loss(project(s.detach()), t.detach()),),
             "The value is right, but nothing flows back to the student.",
         ),

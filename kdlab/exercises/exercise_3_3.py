@@ -43,7 +43,7 @@ EXERCISE = Exercise(
         Mistake(
             "no square",
             (_variant(power=1), lambda f: F.normalize(f.mean(1).flatten(1), dim=1)),
-            "Activations of both signs would cancel, and small ones count as much as large ones: square first.",
+            "Square first: large activations are to count for much, and small ones for little.",
         ),
         Mistake(
             "softmax in place of length 1",
