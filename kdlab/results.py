@@ -1,0 +1,130 @@
+"""Results of studies that are too slow for a lesson: shipped with the run that made them."""
+
+import argparse
+import json
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from kdlab.models import nearest
+from kdlab.study import Result
+
+_HERE = Path(__file__).resolve().parent
+# In a wheel the results lie inside the package, in a clone beside it.
+_IN_WHEEL, _IN_CLONE = _HERE / "shipped" / "results", _HERE.parent / "data" / "results"
+RESULTS = _IN_WHEEL if _IN_WHEEL.exists() else _IN_CLONE
+_KEPT = ("baseline", "scores", "metric", "chosen", "planned", "training", "higher_is_better")
+
+
+class Shipped(NamedTuple):
+    """What a file of ``data/results`` holds: studies by name, and the card of each one's run."""
+
+    results: dict
+    cards: dict
+
+    def __str__(self):
+        last = list(self.cards.values())[-1]
+        minutes = sum(card["minutes"] for card in self.cards.values())
+        return (
+            f"Shipped, not run here: {last['command']}, {last['date']}, {minutes:.0f} minutes, "
+            f"{last['threads']} thread, {last['processor']}, torch {last['versions']['torch']}."
+        )
+
+
+def load_results(name, folder=None):
+    """The shipped results of that name, or those of another folder.
+
+    Returns
+    -------
+    Shipped
+        Each result has its scores, verdicts and tables, as :func:`kdlab.study.compare` gives them;
+        the trained students are not kept.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none of that name; the ones that there are come close or are listed.
+    """
+    folder = Path(folder or RESULTS)
+    path = folder / f"{name}.json"
+    if not path.exists():
+        known = sorted(p.stem for p in folder.glob("*.json"))
+        near = nearest(name, known) or f"; there are {', '.join(known) or 'none'}"
+        raise FileNotFoundError(f"no results are called {name!r}{near}")
+    kept = json.loads(path.read_text())
+    results = {key: Result(**entry["result"]) for key, entry in kept.items()}
+    return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
+
+
+def save_results(name, shipped, folder=None):
+    """Write ``folder/name.json``, whole or not at all, and return its path."""
+    kept = {
+        key: {"card": shipped.cards[key], "result": {field: getattr(result, field) for field in _KEPT}}
+        for key, result in shipped.results.items()
+    }
+    folder = Path(folder or RESULTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    half = path.with_suffix(".part")
+    half.write_text(json.dumps(kept, indent=1) + "\n")
+    os.replace(half, path)
+    return path
+
+
+def run_card(command, seconds):
+    """How a result came about: command, date, minutes, threads, processor, versions."""
+    return {
+        "command": command,
+        "date": date.today().isoformat(),
+        "minutes": round(seconds / 60, 1),
+        "threads": torch.get_num_threads(),
+        "processor": _processor(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def run_studies(name, studies, *, seeds, arguments=None):
+    """The command line of a file in ``studies/``: run all, or the named ones, and save after each.
+
+    Parameters
+    ----------
+    name : str
+        Of the file of results.
+    studies : dict of str to callable
+        ``study(seeds)`` gives a :class:`kdlab.study.Result`.
+    seeds : int
+        How many, unless the command line says otherwise.
+    arguments : list of str, optional
+        In place of the command line's.
+    """
+    parser = argparse.ArgumentParser(description=f"Run the studies of {name} and store their results.")
+    parser.add_argument("only", nargs="*", metavar="STUDY", help=f"default: all of {', '.join(studies)}")
+    parser.add_argument("--seeds", type=int, default=seeds, help="paired seeds (default: %(default)s)")
+    parser.add_argument("--out", default=RESULTS, help="folder to write to (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    unknown = [key for key in options.only if key not in studies]
+    if unknown:
+        parser.error(f"no study is called {unknown[0]!r}{nearest(unknown[0], studies) or ''}")
+    kept = Path(options.out) / f"{name}.json"
+    shipped = load_results(name, options.out) if options.only and kept.exists() else Shipped({}, {})
+    command = f"python studies/{name}.py" + (f" --seeds {options.seeds}" if options.seeds != seeds else "")
+    for key in options.only or studies:
+        print(f"{name}, {key}", flush=True)
+        start = time.time()
+        shipped.results[key] = studies[key](options.seeds)
+        shipped.cards[key] = run_card(command, time.time() - start)
+        print(shipped.results[key], flush=True)
+        save_results(name, shipped, options.out)
