@@ -1,0 +1,135 @@
+"""Where readers get in: writes the links and the set-up cell of README and lessons from one place.
+
+The place is pyproject.toml: ``[project.urls] Repository`` and ``[tool.kdlab] ref``. For a fork or a
+release::
+
+    python docs/launch.py --repository OWNER/NAME --ref v1.0
+
+``--check`` writes nothing and fails where something differs.
+"""
+
+import argparse
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+SET_UP = """import importlib.util
+from pathlib import Path
+
+if importlib.util.find_spec("kdlab") is None:
+    clone = Path("../pyproject.toml").exists()
+    source = ".." if clone else "{archive}"
+    %pip install --quiet {{source}}
+
+import torch
+
+torch.set_num_threads(1)  # faster than two for networks this small"""
+BEGIN, END = "<!-- launch -->", "<!-- /launch -->"
+
+
+def where(root=ROOT):
+    """Owner and name of the repository, and the branch or tag to open."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    address = project["project"]["urls"]["Repository"]
+    return address.removeprefix("https://github.com/"), project["tool"]["kdlab"]["ref"]
+
+
+def doors(repository, ref, lesson):
+    """The address of a lesson at each place that opens it, by the place's name."""
+    owner, _, name = repository.partition("/")
+    return {
+        "Open in Colab": f"https://colab.research.google.com/github/{repository}/blob/{ref}/notebooks/{lesson}.ipynb",
+        "Open in Binder": f"https://mybinder.org/v2/gh/{repository}/{ref}?labpath=notebooks/{lesson}.ipynb",
+        "Read on the site": f"https://{owner.lower()}.github.io/{name}/notebooks/{lesson}.html",
+    }
+
+
+def badges(repository, ref, lesson, folder):
+    """A row of links with pictures from ``folder``: nothing is fetched from elsewhere to show it."""
+    return " ".join(
+        f"[![{words}]({folder}/{words.split()[-1].lower()}.svg)]({address})"
+        for words, address in doors(repository, ref, lesson).items()
+    )
+
+
+def lessons(root=ROOT):
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def title(notebook):
+    return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+
+
+def write_lesson(notebook, path, repository, ref, before, after):
+    """Put the badge row, the neighbours and the set-up cell into a lesson; the rest stays."""
+    heading, *blocks = notebook.cells[0].source.split("\n\n")
+    blocks = [b for b in blocks if not b.startswith(("[![", "[previous:", "[next:"))]
+    neighbours = [f"[{word}: {title}]({name})" for word, title, name in (before, after) if name]
+    row = badges(repository, ref, path.stem, "../docs/badges")
+    notebook.cells[0].source = "\n\n".join([heading, row, " · ".join(neighbours), *blocks])
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = SET_UP.format(archive=f"https://github.com/{repository}/archive/{ref}.zip")
+
+
+def write_readme(text, repository, ref, first):
+    row = badges(repository, ref, first, "docs/badges")
+    return re.sub(f"{BEGIN}.*?{END}", f"{BEGIN}\n{row}\n{END}", text, flags=re.S)
+
+
+def planned(root=ROOT):
+    """What README and every lesson should hold: {path: text}."""
+    repository, ref = where(root)
+    paths = lessons(root)
+    notebooks = [nbformat.read(path, as_version=4) for path in paths]
+    names = [("", "", "")] + [("", title(n), p.name) for n, p in zip(notebooks, paths)] + [("", "", "")]
+    texts = {}
+    for i, (path, notebook) in enumerate(zip(paths, notebooks)):
+        before, after = ("previous", *names[i][1:]), ("next", *names[i + 2][1:])
+        write_lesson(notebook, path, repository, ref, before, after)
+        texts[path] = nbformat.writes(notebook) + "\n"
+    readme = root / "README.md"
+    texts[readme] = write_readme(readme.read_text(), repository, ref, paths[0].stem)
+    return texts
+
+
+def set_where(repository, ref, root=ROOT):
+    """Write repository and ref into pyproject.toml."""
+    path = root / "pyproject.toml"
+    text = path.read_text()
+    text = re.sub(r'^Repository = ".*"$', f'Repository = "https://github.com/{repository}"', text, flags=re.M)
+    text = re.sub(r'^ref = ".*"$', f'ref = "{ref}"', text, flags=re.M)
+    path.write_text(text)
+
+
+def main(arguments=None, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="on GitHub; default: as it is")
+    parser.add_argument("--ref", metavar="TAG", help="branch or tag to open; default: as it is")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where something differs")
+    options = parser.parse_args(arguments)
+    repository, ref = where(root)
+    repository, ref = options.repository or repository, options.ref or ref
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        parser.error(f"--repository must be OWNER/NAME, got {repository!r}")
+    if not re.fullmatch(r"[\w./-]+", ref):
+        parser.error(f"--ref must be a branch or tag, got {ref!r}")
+    if not options.check:
+        set_where(repository, ref, root)
+    differ = [path for path, text in planned(root).items() if path.read_text() != text]
+    if options.check:
+        for path in differ:
+            print(f"{path.relative_to(root)} does not agree with pyproject.toml; run python docs/launch.py")
+        return bool(differ)
+    for path, text in planned(root).items():
+        if path in differ:
+            path.write_text(text)
+    print(f"{len(differ)} of {len(planned(root))} files written for {repository} at {ref}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

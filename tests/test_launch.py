@@ -1,0 +1,66 @@
+"""The doors to the course: README, lessons and set-up cell agree with pyproject.toml."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+import launch  # noqa: E402
+
+
+@pytest.fixture
+def fork(tmp_path):
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    return tmp_path
+
+
+def test_readme_and_lessons_agree_with_the_one_place(capsys):
+    assert launch.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_fork_is_set_by_one_command_and_back(fork):
+    before = {path: path.read_text() for path in [*launch.lessons(fork), fork / "README.md"]}
+    assert launch.main(["--repository", "Lab/course", "--ref", "v1.0"], fork) == 0
+    assert launch.where(fork) == ("Lab/course", "v1.0")
+    assert launch.main(["--check"], fork) == 0
+    for path in before:
+        text = path.read_text()
+        assert "Lab/course/blob/v1.0" in text and "lab.github.io/course" in text
+        assert "kdlab/kdlab" not in text
+    repository, ref = launch.where(ROOT)
+    launch.main(["--repository", repository, "--ref", ref], fork)
+    assert {path: path.read_text() for path in before} == before
+
+
+def test_a_link_that_was_changed_by_hand_is_found(fork, capsys):
+    lesson = launch.lessons(fork)[1]
+    lesson.write_text(lesson.read_text().replace("/blob/main/", "/blob/mine/"))
+    assert launch.main(["--check"], fork) == 1
+    assert lesson.name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--repository", "no-owner"], ["--ref", "a tag"]], ids=lambda w: w[0])
+def test_what_is_no_repository_or_tag_is_refused_before_anything_is_written(fork, wrong):
+    before = (fork / "pyproject.toml").read_text()
+    with pytest.raises(SystemExit):
+        launch.main(wrong, fork)
+    assert (fork / "pyproject.toml").read_text() == before
+
+
+def test_each_lesson_names_its_neighbours():
+    paths = launch.lessons()
+    for i, path in enumerate(paths):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert ("[previous:" in first) == (i > 0) and ("[next:" in first) == (i + 1 < len(paths))
+
+
+def test_the_badges_fetch_nothing_and_have_words():
+    for path in (ROOT / "docs" / "badges").glob("*.svg"):
+        text = path.read_text()
+        assert "aria-label" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
