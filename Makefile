@@ -39,7 +39,7 @@ results: .venv/ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdlab needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	@echo "Making .venv: PyTorch and JupyterLab, about 6 GB with the CUDA build; a few minutes the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --constraint constraints.txt --editable '.[lab,test,deploy]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[lab,test,deploy,grade]'
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
 	    > .venv/share/jupyter/lab/settings/overrides.json

@@ -14,12 +14,25 @@ def main(arguments=None):
     teach.add_argument("--out", default=TEACHERS, help="folder to write to (default: %(default)s)")
     teach.add_argument("--steps", type=int, help="fewer or more steps than the recipe's")
     commands.add_parser("teachers", help="list the shipped teachers, checking each file against its card")
+    export = commands.add_parser(
+        "export", help="write lessons for a class: nbgrader's source, or without solutions"
+    )
+    export.add_argument("kind", choices=("nbgrader", "student"))
+    export.add_argument(
+        "lessons", nargs="+", metavar="LESSON", help="notebooks/01_hard_and_soft_labels.ipynb ..."
+    )
+    export.add_argument("--out", required=True, help="folder to write to; nothing in it is overwritten")
     options = parser.parse_args(arguments)
     try:
         if options.command == "teach":
             from kdlab.teach import train_teacher
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
+        elif options.command == "export":
+            from kdlab.export import export
+
+            for path in export(options.kind, options.lessons, options.out):
+                print(path)
         else:
             for name in shipped_teachers():
                 _print_card(load_teacher(name))

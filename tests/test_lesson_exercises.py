@@ -11,22 +11,12 @@ from execute import run_lesson
 from kdlab.exercises import all_exercises
 from kdlab.exercises.core import RIGHT
 from kdlab.exercises.questions import QUESTIONS
+from kdlab.export import exercise_cells
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSONS = {
     int(path.stem[:2]): nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))
 }
-SOLUTION = re.compile(r"<summary>Solution</summary>\s*~~~python\n(.*?)~~~", re.S)
-
-
-def exercise_cells(notebook):
-    """For each check in a lesson: its id, the index of the stub before it, and the folded solution."""
-    found = {}
-    for i, cell in enumerate(notebook.cells):
-        if match := re.match(r'exercises\.check\("([\d.]+)"', cell.source):
-            solution = SOLUTION.search(notebook.cells[i + 1].source)
-            found[match[1]] = (i - 1, solution and solution[1])
-    return found
 
 
 @pytest.fixture(params=LESSONS, ids=lambda n: f"{n:02}")

@@ -15,7 +15,7 @@ from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Exercise, Experiment, Mi
 from kdlab.exercises.questions import QUESTIONS
 
 __all__ = [
-    "Exercise", "Experiment", "Mistake", "Outcome", "all_exercises", "answer", "check", "hand_in", "progress",
+    "Exercise", "Experiment", "Mistake", "Outcome", "all_exercises", "answer", "check", "hand_in", "progress", "require",
 ]  # fmt: skip
 
 _record = {}
@@ -47,15 +47,20 @@ def check(id, answer):
     if id not in exercises:
         print(f"there is no exercise {id!r}; there are {', '.join(exercises)}")
         return
+    print(_diagnose(exercises[id], answer).text)
+
+
+def _diagnose(exercise, answer):
     try:
-        outcome = exercises[id].diagnose(answer)
+        outcome = exercise.diagnose(answer)
     except Exception as error:  # the promise is to raise nothing, whatever was handed in
         said = (
-            f"{id} wrong: the check cannot make sense of what it was given: {type(error).__name__}: {error}"
+            f"{exercise.id} wrong: the check cannot make sense of what it was given: "
+            f"{type(error).__name__}: {error}"
         )
         outcome = Outcome(WRONG, "not what was asked for", said)
-    _note(id, outcome)
-    print(outcome.text)
+    _note(exercise.id, outcome)
+    return outcome
 
 
 def answer(id, choice):
@@ -63,9 +68,13 @@ def answer(id, choice):
     if id not in QUESTIONS:
         print(f"there is no question {id!r}; there are {', '.join(QUESTIONS)}")
         return
-    outcome = QUESTIONS[id].diagnose(choice)
-    _note(id, outcome)
-    print(outcome.text)
+    print(_diagnose(QUESTIONS[id], choice).text)
+
+
+def require(id, answer):
+    """For graded cells: like :func:`check` or :func:`answer`, but anything not right is an AssertionError."""
+    outcome = _diagnose({**all_exercises(), **QUESTIONS}[id], answer)
+    assert outcome.status == RIGHT, outcome.text
 
 
 def _note(id, outcome):

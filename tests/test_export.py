@@ -1,0 +1,143 @@
+"""Lessons for a class: no solution leaks, and nbgrader grades what is handed in."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kdlab.__main__ import main
+from kdlab.exercises import require
+from kdlab.exercises.questions import QUESTIONS
+from kdlab.export import exercise_cells, export, nbgrader_version, student_version
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+RELATIONS = next(path for path in NOTEBOOKS if path.stem.startswith("04"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def lesson(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def telling_lines(notebook):
+    """Lines of the folded solutions that neither the lesson's code nor a hint shows."""
+    shown = {
+        line.strip()
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+    }
+    solutions = [solution for _, solution in exercise_cells(notebook).values()]
+    lines = {line.strip() for solution in solutions for line in solution.splitlines()}
+    hints = "".join(
+        re.findall(r"<summary>Hint.*?</details>", "".join(c.source for c in notebook.cells), re.S)
+    )
+    return {line for line in lines - shown if len(line) > 12 and line not in hints}
+
+
+def test_the_students_version_holds_no_solution_and_all_the_rest(lesson):
+    assert telling_lines(lesson)
+    copy = student_version(lesson)
+    text = "\n".join(cell.source for cell in copy.cells)
+    assert not [line for line in telling_lines(lesson) if line in text] and "Solution</summary>" not in text
+    assert len(copy.cells) == len(lesson.cells) and text.count("<summary>Hint") >= 3
+    nbformat.validate(copy)
+
+
+def test_the_assignment_hides_each_solution_in_a_region_and_grades_each_exercise(lesson):
+    copy = nbgrader_version(lesson)
+    nbformat.validate(copy)
+    marks = [cell.metadata["nbgrader"] for cell in copy.cells if "nbgrader" in cell.metadata]
+    assert len({m["grade_id"] for m in marks}) == len(marks)
+    exercises, questions = (
+        exercise_cells(lesson),
+        [q for q in QUESTIONS if q[0] == next(iter(exercise_cells(lesson)))[0]],
+    )
+    assert sum(m["grade"] for m in marks) == len(exercises) + len(questions)
+    assert sum(m["solution"] for m in marks) == len(exercises) + 1
+    outside = [re.sub("### BEGIN SOLUTION.*?### END SOLUTION", "", c.source, flags=re.S) for c in copy.cells]
+    assert not [line for line in telling_lines(lesson) if line in "\n".join(outside)]
+    assert not [cell for cell in copy.cells if cell.get("outputs")]
+
+
+def test_require_is_an_error_with_the_message_unless_right():
+    require("1.q1", "b")
+    for wrong in ("a", ..., None):
+        with pytest.raises(AssertionError, match="1.q1"):
+            require("1.q1", wrong)
+    with pytest.raises(AssertionError, match="4.4 not yet attempted"):
+        require("4.4", ...)
+
+
+def test_nothing_is_overwritten_and_what_is_no_lesson_is_refused(tmp_path, capsys):
+    assert main(["export", "student", str(RELATIONS), "--out", str(tmp_path)]) == 0
+    assert (tmp_path / RELATIONS.name).exists()
+    assert main(["export", "student", str(RELATIONS), "--out", str(tmp_path)]) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert main(["export", "student", "notebooks/99.ipynb", "--out", str(tmp_path)]) == 2
+    assert "there is no lesson notebooks/99.ipynb" in capsys.readouterr().err
+    empty = tmp_path / "empty.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), empty)
+    with pytest.raises(ValueError, match="empty.ipynb is not a lesson of this version: exercises none"):
+        export("student", [empty], tmp_path / "out")
+
+
+def only_exercises(notebook):
+    """The lesson without its experiments, so that grading it three times is quick."""
+    keep = {i for stub, _ in exercise_cells(notebook).values() for i in range(stub - 1, stub + 3)}
+    first, imports = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"][:2]
+    short = nbformat.from_dict(notebook)
+    short.cells = [
+        cell
+        for i, cell in enumerate(short.cells)
+        if i in keep | {first, imports} or "exercises.answer" in cell.source or "my_result" in cell.source
+    ]
+    experiment = next(i for i, cell in enumerate(short.cells) if "Exercise 4.5" in cell.source)
+    end = next(i for i, cell in enumerate(short.cells) if "exercises.answer" in cell.source)
+    del short.cells[experiment:end]
+    return short
+
+
+@pytest.mark.skipif(find_spec("nbgrader") is None, reason="nbgrader is not installed: pip install nbgrader")
+def test_nbgrader_generates_it_and_grades_a_right_a_wrong_and_an_empty_submission(tmp_path):
+    short = tmp_path / "short" / RELATIONS.name
+    short.parent.mkdir()
+    nbformat.write(only_exercises(nbformat.read(RELATIONS, as_version=4)), short)
+    export("nbgrader", [short], tmp_path / "course")
+    course, name = tmp_path / "course", RELATIONS.stem
+
+    def nbgrader(*arguments):
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        run = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments],
+            cwd=course,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+
+    nbgrader("generate_assignment", name)
+    source, release = (course / folder / name / f"{name}.ipynb" for folder in ("source", "release"))
+    assert "SOLUTION" not in release.read_text()
+    wrong = release.read_text().replace("# your code here", "return 0 * args[0].sum()", 1)
+    wrong = wrong.replace(
+        "def my_distance_loss(student_embeddings, teacher_embeddings)", "def my_distance_loss(*args)"
+    )
+    for student, text in {"right": source.read_text(), "wrong": wrong, "empty": release.read_text()}.items():
+        (course / "submitted" / student / name).mkdir(parents=True)
+        (course / "submitted" / student / name / f"{name}.ipynb").write_text(text)
+    nbgrader("autograde", name)
+    nbgrader("export")
+    rows = [line.split(",") for line in (course / "grades.csv").read_text().splitlines()]
+    table = {row[rows[0].index("student_id")]: dict(zip(rows[0], row)) for row in rows[1:]}
+    best = float(table["right"]["max_score"])
+    assert best >= 4 + 3 and float(table["right"]["score"]) == best
+    assert float(table["wrong"]["score"]) == float(table["empty"]["score"]) == 0
+    graded = (course / "autograded" / "wrong" / name / f"{name}.ipynb").read_text()
+    assert "4.1 wrong" in graded
