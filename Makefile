@@ -5,7 +5,7 @@ LESSONS := $(sort $(wildcard notebooks/*.ipynb))
 # One thread is faster and steadier than two for models this small.
 export OMP_NUM_THREADS := 1
 
-.PHONY: lab test lint unit notebooks execute teachers results clean
+.PHONY: lab test lint unit notebooks execute teachers results site clean
 
 lab: .venv/ready
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/00_start_here.ipynb
@@ -35,11 +35,16 @@ teachers: .venv/ready
 results: .venv/ready
 	for study in studies/*.py; do $(BIN)/python $$study || exit 1; done
 
+# The course as pages, in docs/_build/html: lessons with their stored outputs, API, claims.
+site: .venv/ready
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	@echo "docs/_build/html/index.html; to look at it: python3 -m http.server --directory docs/_build/html"
+
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdlab needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	@echo "Making .venv: PyTorch and JupyterLab, about 6 GB with the CUDA build; a few minutes the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --constraint constraints.txt --editable '.[lab,test,deploy,grade]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[lab,test,deploy,grade,site]'
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
 	    > .venv/share/jupyter/lab/settings/overrides.json

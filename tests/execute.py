@@ -3,8 +3,11 @@
 Prints what each cost: seconds, seconds to the first figure, memory above what the imports take.
 """
 
+import os
 import sys
 import time
+from datetime import date
+from importlib.metadata import version
 
 import nbformat
 from nbclient import NotebookClient
@@ -49,8 +52,13 @@ def run_lesson(notebook, folder, *, allow_errors=False):
 
 
 def tidy(notebook):
-    """Count cells from 1; drop what only a running kernel can show (bars and widgets)."""
+    """Count cells from 1, note date and versions; drop what only a running kernel can show."""
     notebook.metadata.pop("widgets", None)
+    versions = {name: version(name) for name in ("torch", "timm", "kdlab")}
+    threads = int(os.environ.get("OMP_NUM_THREADS", 1))
+    notebook.metadata["kdlab"] = {
+        "date": date.today().isoformat(), "threads": threads, "versions": versions,
+    }  # fmt: skip
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count

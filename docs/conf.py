@@ -1,0 +1,75 @@
+"""The site: lessons with their stored outputs, the API, the claims. ``make site`` builds it."""
+
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(HERE), str(ROOT)]
+
+import claims  # noqa: E402
+import mathml  # noqa: E402
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+project = "kdlab"
+author = "the kdlab authors"
+version = release = PROJECT["version"]
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "node_modules", "jupyter_execute"]
+suppress_warnings = ["mystnb.unknown_mime_type"]  # the widget's own; its static figure stands above it
+
+# The outputs shown are those that the lessons store: nothing runs while the site is built.
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}
+nb_merge_streams = True
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "kdlab"
+html_static_path = ["_static"]
+html_css_files = ["kdlab.css"]
+html_math_renderer = "mathml"
+html_show_sphinx = False
+html_theme_options = {
+    "top_of_page_buttons": [],
+    # Furo's defaults take fonts from the reader's machine; nothing is fetched from elsewhere.
+    "light_css_variables": {"font-stack": "system-ui, sans-serif", "color-brand-content": "#22577a"},
+}
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_mock_imports = ["anywidget", "traitlets"]
+napoleon_google_docstring = False
+linkcheck_ignore = [r"https://(colab\.research\.google\.com|mybinder\.org).*"]
+
+
+def _bring(source, folder):
+    """Copy lessons into the sources: their badges lie at another place here, and one leads here."""
+    here = re.compile(r" \[!\[Read on the site\]\([^)]*\)\]\([^)]*\)")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
+        text = here.sub("", path.read_text()).replace("../docs/badges", "../badges")
+        (folder / path.name).write_text(text)
+
+
+_bring(ROOT / "notebooks", HERE / "notebooks")
+(HERE / "claims.md").write_text(claims.page())
+
+
+def setup(app):
+    app.add_html_math_renderer(
+        "mathml", inline_renderers=(mathml.inline, None), block_renderers=(mathml.block, None)
+    )
