@@ -12,6 +12,8 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 
 import claims  # noqa: E402
 import mathml  # noqa: E402
+import slides  # noqa: E402
+import stuck  # noqa: E402
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -40,6 +42,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "kdlab"
 html_static_path = ["_static"]
+html_extra_path = ["_extra"]
 html_css_files = ["kdlab.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
@@ -67,6 +70,9 @@ def _bring(source, folder):
 
 _bring(ROOT / "notebooks", HERE / "notebooks")
 (HERE / "claims.md").write_text(claims.page())
+(HERE / "instructors" / "stuck.md").write_text(stuck.page())
+for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    slides.write(lesson, HERE / "_extra" / "slides")
 
 
 def setup(app):
