@@ -13,6 +13,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import urlencode
 
 import nbformat
 
@@ -75,13 +76,22 @@ def write_lesson(notebook, path, repository, ref, before, after):
     first.source = SET_UP.format(archive=f"https://github.com/{repository}/archive/{ref}.zip")
 
 
-def write_readme(text, repository, ref, first):
-    row = badges(repository, ref, first, "docs/badges")
-    return re.sub(f"{BEGIN}.*?{END}", f"{BEGIN}\n{row}\n{END}", text, flags=re.S)
+def nbgitpuller(repository, ref, lesson):
+    """The link that clones the course into a home on a JupyterHub, as a block of Markdown."""
+    query = {
+        "repo": f"https://github.com/{repository}",
+        "urlpath": f"lab/tree/{repository.split('/')[1]}/notebooks/{lesson}.ipynb",
+        "branch": ref,
+    }
+    return f"```\nhttps://HUB/hub/user-redirect/git-pull?{urlencode(query)}\n```"
+
+
+def between_marks(path, content):
+    return re.sub(f"{BEGIN}.*?{END}", f"{BEGIN}\n{content}\n{END}", path.read_text(), flags=re.S)
 
 
 def planned(root=ROOT):
-    """What README and every lesson should hold: {path: text}."""
+    """What README, lessons and the instructors' page should hold: {path: text}."""
     repository, ref = where(root)
     paths = lessons(root)
     notebooks = [nbformat.read(path, as_version=4) for path in paths]
@@ -91,8 +101,9 @@ def planned(root=ROOT):
         before, after = ("previous", *names[i][1:]), ("next", *names[i + 2][1:])
         write_lesson(notebook, path, repository, ref, before, after)
         texts[path] = nbformat.writes(notebook) + "\n"
-    readme = root / "README.md"
-    texts[readme] = write_readme(readme.read_text(), repository, ref, paths[0].stem)
+    readme, room = root / "README.md", root / "docs" / "instructors" / "room.md"
+    texts[readme] = between_marks(readme, badges(repository, ref, paths[0].stem, "docs/badges"))
+    texts[room] = between_marks(room, nbgitpuller(repository, ref, paths[0].stem))
     return texts
 
 

@@ -16,6 +16,8 @@ import launch  # noqa: E402
 def fork(tmp_path):
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "docs" / "instructors").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "instructors" / "room.md", tmp_path / "docs" / "instructors")
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
     return tmp_path
 
@@ -25,11 +27,13 @@ def test_readme_and_lessons_agree_with_the_one_place(capsys):
 
 
 def test_a_fork_is_set_by_one_command_and_back(fork):
-    before = {path: path.read_text() for path in [*launch.lessons(fork), fork / "README.md"]}
+    pages = [fork / "README.md", fork / "docs" / "instructors" / "room.md"]
+    before = {path: path.read_text() for path in [*launch.lessons(fork), *pages]}
     assert launch.main(["--repository", "Lab/course", "--ref", "v1.0"], fork) == 0
     assert launch.where(fork) == ("Lab/course", "v1.0")
     assert launch.main(["--check"], fork) == 0
-    for path in before:
+    assert "Lab%2Fcourse" in pages[1].read_text() and "branch=v1.0" in pages[1].read_text()
+    for path in [*launch.lessons(fork), pages[0]]:
         text = path.read_text()
         assert "Lab/course/blob/v1.0" in text and "lab.github.io/course" in text
         assert "kdlab/kdlab" not in text
