@@ -36,9 +36,13 @@ results: .venv/ready
 	for study in studies/*.py; do $(BIN)/python $$study || exit 1; done
 
 # The course as pages, in docs/_build/html: lessons with their stored outputs, API, claims.
-site: .venv/ready
+site: .venv/ready docs/node_modules
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 	@echo "docs/_build/html/index.html; to look at it: python3 -m http.server --directory docs/_build/html"
+
+# onnxruntime-web, for the demo page; without the network the site is built, and that page says so.
+docs/node_modules: docs/package.json
+	-npm install --prefix docs --no-package-lock --no-audit --no-fund --silent && touch $@
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdlab needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'

@@ -10,11 +10,13 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
+import accessible  # noqa: E402
 import claims  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
 import stuck  # noqa: E402
 
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 project = "kdlab"
@@ -29,7 +31,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "node_modules", "jupyter_execute"]
+exclude_patterns = ["_build", "_extra", "node_modules"]
 suppress_warnings = ["mystnb.unknown_mime_type"]  # the widget's own; its static figure stands above it
 
 # The outputs shown are those that the lessons store: nothing runs while the site is built.
@@ -75,7 +77,23 @@ for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")
 
 
+def _bring_demo(folder):
+    """The demo's models, and the runtime they run in, if it was brought from npm."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE / "demo", folder)
+    runtime = HERE / "node_modules" / "onnxruntime-web" / "dist"
+    for name in RUNTIME:
+        if (runtime / name).exists():
+            shutil.copy(runtime / name, folder)
+        else:
+            print(f"the demo page will not run: {name} is missing; npm install --prefix docs brings it")
+
+
+_bring_demo(HERE / "_extra" / "demo")
+
+
 def setup(app):
     app.add_html_math_renderer(
         "mathml", inline_renderers=(mathml.inline, None), block_renderers=(mathml.block, None)
     )
+    app.connect("build-finished", accessible.mend)

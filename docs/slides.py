@@ -29,8 +29,8 @@ img {{ max-width: 100%; max-height: 52vh; align-self: center; }}
 pre {{ white-space: pre-wrap; font-size: 0.8em; }}
 table {{ border-collapse: collapse; font-size: 0.65em; }} td, th {{ padding: 0.1em 0.7em; text-align: left;
   border-bottom: 1px solid #bbb; }} ul {{ list-style: none; padding-left: 1em; }}
-</style></head><body>
-{slides}
+</style></head><body><main>
+{slides}</main>
 <script>
 addEventListener("keydown", (event) => {{
   const steps = {{ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1}};

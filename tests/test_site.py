@@ -1,0 +1,113 @@
+"""The site builds without a warning, its links lead somewhere, and it asks nobody else for anything."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+if find_spec("sphinx") is None or find_spec("furo") is None:
+    pytest.skip("the site's builder is not installed: pip install 'kdlab[site]'", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "html"
+    options = ["--quiet", "--fail-on-warning", "--keep-going", "--builder", "html"]
+    run = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, ROOT / "docs", folder], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+class Links(HTMLParser):
+    """What a page links to, what it loads to be shown, and its anchors."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.loaded, self.anchors = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.anchors |= {found.get("id"), found.get("name")}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        elif tag in ("script", "img", "iframe") and found.get("src"):
+            self.loaded.append(found["src"])
+        elif tag == "link" and found.get("rel") in ("stylesheet", "preload", "icon"):
+            self.loaded.append(found["href"])
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path: Links(path.read_text()) for path in site.rglob("*.html")}
+
+
+def test_nothing_is_loaded_from_elsewhere(pages):
+    for path, page in pages.items():
+        assert not [
+            u for u in page.loaded if urlparse(u).scheme in ("http", "https") or u.startswith("//")
+        ], path
+
+
+def test_links_within_the_site_lead_somewhere(site, pages):
+    for path, page in pages.items():
+        for link in page.links + page.loaded:
+            address = urlparse(link)
+            if address.scheme or link.startswith("#") and path.name in ("genindex.html", "search.html"):
+                continue
+            target = path if not address.path else (path.parent / unquote(address.path)).resolve()
+            assert target.exists(), (path.name, link)
+            if address.fragment and target in pages:
+                assert unquote(address.fragment) in pages[target].anchors, (path.name, link)
+
+
+def test_every_lesson_is_there_with_its_figures_and_slides(site):
+    for lesson in LESSONS:
+        text = (site / "notebooks" / f"{lesson.stem}.html").read_text()
+        assert (
+            "colab.research.google.com" in text
+            and "mybinder.org" in text
+            and "<math" in text
+            or "00" in lesson.stem
+        )
+        assert text.count("<img") >= 3
+        slides = (site / "slides" / f"{lesson.stem}.html").read_text()
+        assert slides.count("<section>") >= 10 and "http" not in re.sub(r"http://www.w3.org/\S+", "", slides)
+
+
+def test_the_claims_page_holds_every_verdict_of_every_lesson(site):
+    sys.path.insert(0, str(ROOT / "docs"))
+    import json
+
+    import claims
+
+    text = (site / "claims.html").read_text()
+    for lesson in LESSONS:
+        rows = claims.lesson_claims(json.loads(lesson.read_text()))
+        assert rows and all(row[1] in ("helps", "hurts", "not shown") for row in rows), lesson
+    assert text.count("<tr") > 20
+
+
+def test_every_public_room_has_its_page_in_the_api(site):
+    import kdlab
+
+    text = "".join(path.read_text() for path in (site / "api").glob("*.html"))
+    for room in kdlab._ROOMS:
+        assert f"module-kdlab.{room}" in text, room
+
+
+def test_the_page_of_mistakes_names_them_all(site):
+    from kdlab.exercises import all_exercises
+
+    text = (site / "instructors" / "stuck.html").read_text()
+    assert all(f"{id} · " in text for id in all_exercises())
