@@ -134,7 +134,10 @@ def _words(loss):
     return getattr(loss, "__name__", "features").removesuffix("_loss").replace("_", " ")
 
 
-def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, progress=False):
+def distill(
+    student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, gradients_every=None,
+    progress=False,
+):  # fmt: skip
     """Train ``student`` on ``images`` to match what the terms hold. The last step's weights stay.
 
     Adam with a one-cycle learning rate. The order of the images follows from ``seed`` and their
@@ -153,13 +156,18 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         The highest of the cycle.
     seed : int
         Of the order of the images, and of dropout in the student.
+    gradients_every : int, optional
+        Also measure the terms' gradients at steps 0, this, twice this, ... The trained weights
+        are the same, bit for bit; each measurement costs a backward pass a term.
     progress : bool
         Show a bar with the remaining time and the current loss.
 
     Returns
     -------
     dict of str to Tensor of shape (steps,)
-        Each term's loss before weighting, and ``"total"``, at each step.
+        Each term's loss before weighting, and ``"total"``, at each step. With ``gradients_every``
+        also ``"gradient of ..."``, shorter: the norm of each weighted term's gradient with respect
+        to the student's parameters, projectors left out.
 
     Raises
     ------
@@ -170,11 +178,13 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         After training, if a loss was not finite.
     """
     check_match(student, images, match, steps=steps, batch_size=batch_size)
+    if gradients_every is not None and gradients_every < 1:
+        raise ValueError(f"gradients_every must be at least 1, got {gradients_every}")
     device = next(student.parameters()).device
     images = images.to(device)
     match = [replace(term, targets=term.targets.to(device)) for term in match]
     layers = _layers(match)
-    history = []
+    history, gradients = [], []
     # Convolutions train about a fifth faster this way on a CPU; the weights are the same.
     student.train().to(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -183,10 +193,13 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         weights = [*student.parameters(), *projectors.parameters()]
         optimiser = torch.optim.Adam(weights, lr=learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
-        for rows in _progress(_batches(len(images), batch_size, steps, seed).to(device), progress):
+        batches = _batches(len(images), batch_size, steps, seed).to(device)
+        for step, rows in enumerate(_progress(batches, progress)):
             outputs = _look(student, images[rows], layers)
             losses = [term.value(outputs, rows) for term in match]
             total = sum(term.weight * loss for term, loss in zip(match, losses))
+            if gradients_every and step % gradients_every == 0:
+                gradients.append(_gradient_norms(match, losses, [*student.parameters()]))
             optimiser.zero_grad()
             total.backward()
             optimiser.step()
@@ -197,7 +210,19 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     if not curves.isfinite().all():
         first = int((~curves.isfinite()).any(dim=1).nonzero()[0])
         raise FloatingPointError(f"the loss is not finite from step {first} on; try a lower learning rate")
-    return dict(zip([*(term.name for term in match), "total"], curves.unbind(1)))
+    names = [term.name for term in match]
+    names += ["total", *(f"gradient of {name}" for name in names)]
+    return dict(zip(names, [*curves.unbind(1), *(torch.tensor(gradients).unbind(1) if gradients else ())]))
+
+
+def _gradient_norms(match, losses, parameters):
+    """The norm of each weighted term's gradient; the graph stays for the step that follows."""
+    norms = []
+    for term, loss in zip(match, losses):
+        find = partial(torch.autograd.grad, inputs=parameters, retain_graph=True, allow_unused=True)
+        gradients = [g for g in find(loss) if g is not None] if loss.requires_grad else []
+        norms.append(term.weight * torch.nn.utils.get_total_norm(gradients).item())
+    return norms
 
 
 def _layers(match):
