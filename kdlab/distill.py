@@ -25,7 +25,7 @@ class Term:
     loop only looks rows up: the teacher itself never runs in it. ``of`` says what the loss
     compares: ``"logits"``, ``"embedding"``, or a layer as in :func:`kdlab.models.forward`. A
     projector in between trains with the student, and stays in the term: save it, if at all, by
-    its own ``state_dict()``.
+    its own ``state_dict()``. ``labels`` (N,), if given, are the loss's third argument.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Term:
     weight: float = 1.0
     of: str | int = "logits"
     projector: torch.nn.Module | None = None
+    labels: torch.Tensor | None = None
 
     def look(self, outputs):
         """The part of the student's outputs that this term compares."""
@@ -44,7 +45,12 @@ class Term:
         ours = self.look(outputs)
         if self.projector is not None:
             ours = self.projector(ours)
-        return self.loss(ours, self.targets[rows])
+        return self.loss(ours, self.targets[rows], *(() if self.labels is None else (self.labels[rows],)))
+
+    def to(self, device):
+        """The same term with targets and labels on that device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, targets=self.targets.to(device), labels=labels)
 
 
 _HEADS = ("logits", "embedding")
@@ -135,7 +141,7 @@ def _words(loss):
 
 
 def distill(
-    student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, gradients_every=None,
+    student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, gradients_every=0,
     progress=False,
 ):  # fmt: skip
     """Train ``student`` on ``images`` to match what the terms hold. The last step's weights stay.
@@ -156,9 +162,8 @@ def distill(
         The highest of the cycle.
     seed : int
         Of the order of the images, and of dropout in the student.
-    gradients_every : int, optional
-        Also measure the terms' gradients at steps 0, this, twice this, ... The trained weights
-        are the same, bit for bit; each measurement costs a backward pass a term.
+    gradients_every : int
+        Above 0: also measure gradients, at step 0 and every so many. What is trained stays the same.
     progress : bool
         Show a bar with the remaining time and the current loss.
 
@@ -166,8 +171,7 @@ def distill(
     -------
     dict of str to Tensor of shape (steps,)
         Each term's loss before weighting, and ``"total"``, at each step. With ``gradients_every``
-        also ``"gradient of ..."``, shorter: the norm of each weighted term's gradient with respect
-        to the student's parameters, projectors left out.
+        also ``"gradient of ..."``: the norm of the weighted term's, of the student's parameters.
 
     Raises
     ------
@@ -178,11 +182,9 @@ def distill(
         After training, if a loss was not finite.
     """
     check_match(student, images, match, steps=steps, batch_size=batch_size)
-    if gradients_every is not None and gradients_every < 1:
-        raise ValueError(f"gradients_every must be at least 1, got {gradients_every}")
     device = next(student.parameters()).device
     images = images.to(device)
-    match = [replace(term, targets=term.targets.to(device)) for term in match]
+    match = [term.to(device) for term in match]
     layers = _layers(match)
     history, gradients = [], []
     # Convolutions train about a fifth faster this way on a CPU; the weights are the same.
@@ -324,8 +326,9 @@ def check_match(student, images, match, *, steps=1, batch_size=1):
     for term in match:
         if not (math.isfinite(term.weight) and term.weight >= 0):
             raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")
-        if len(term.targets) != len(images):
-            raise ValueError(f"{term.name} has {len(term.targets)} targets for {len(images)} images")
+        for what, rows in (("targets", term.targets), ("labels", term.labels)):
+            if rows is not None and len(rows) != len(images):
+                raise ValueError(f"{term.name} has {len(rows)} {what} for {len(images)} images")
         if term.targets.is_floating_point():
             if term.of == "logits":
                 check_logits(logits[:1], term.targets[:1])
@@ -333,10 +336,8 @@ def check_match(student, images, match, *, steps=1, batch_size=1):
                 bad = int((~term.targets.isfinite()).flatten(1).any(1).sum())
                 raise ValueError(f"{term.name}: {bad} of {len(images)} rows are not finite")
             with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
-                first = term.targets[:2].to(logits.device)
-                replace(term, targets=first, projector=copy.deepcopy(term.projector)).value(
-                    outputs, slice(None)
-                )
+                trial = replace(term.to(logits.device), projector=copy.deepcopy(term.projector))
+                trial.value(outputs, slice(2))
         else:
             known = term.targets[term.targets != NO_LABEL]
             if len(known) == 0:
