@@ -59,7 +59,15 @@ def smoothed(amount):
     return lambda d: (d.train.images, [hard_labels(d.train.labels, smoothing=amount)])
 
 
-def logits(setting):
+# A control of the decoupled loss: a higher temperature, too, gives the other classes more weight.
+HOTTER = {
+    "soft targets": LOSSES["soft targets"],
+    "soft targets, hotter": (soft_target_loss, ({"temperature": 8}, {"temperature": 16})),
+    "decoupled": LOSSES["decoupled"],
+}
+
+
+def logits(setting, losses=LOSSES):
     def study(seeds):
         make, name, width, training = SETTINGS[setting]
         teacher = load_teacher(name)
@@ -71,8 +79,10 @@ def logits(setting):
             answers = teacher(splits.labelled.images)
             return SimpleNamespace(**splits._asdict(), train=splits.labelled, answers=answers, fresh=fresh)
 
-        arms = {"hard labels": {f"smoothing {amount}": smoothed(amount) for amount in SMOOTHING}}
-        arms |= {loss: candidates(*how) for loss, how in LOSSES.items()}
+        arms = {}
+        if losses is LOSSES:
+            arms["hard labels"] = {f"smoothing {amount}": smoothed(amount) for amount in SMOOTHING}
+        arms |= {loss: candidates(*how) for loss, how in losses.items()}
         return compare(
             arms, data=load, student=lambda: models.TinyCNN(width), baseline="soft targets", seeds=seeds,
             **training,
@@ -82,4 +92,5 @@ def logits(setting):
 
 
 if __name__ == "__main__":
-    run_studies("logit_losses", {setting: logits(setting) for setting in SETTINGS}, seeds=SEEDS)
+    studies = {setting: logits(setting) for setting in SETTINGS}
+    run_studies("logit_losses", {**studies, "clean, hotter": logits("clean", HOTTER)}, seeds=SEEDS)
