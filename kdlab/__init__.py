@@ -6,6 +6,8 @@ __version__ = "0.1.0"
 _ROOMS = (
     "data",
     "distill",
+    "factorial",
+    "gradients",
     "losses",
     "measure",
     "metrics",

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from kdlab.distill import Term, distill, features, hard_labels, pairing, relations, soft_targets
 from kdlab.losses import (
     attention_transfer_loss,
+    decoupled_loss,
     relational_angle_loss,
     relational_distance_loss,
     similarity_preserving_loss,
@@ -257,6 +258,16 @@ def test_features_that_do_not_fit_are_named_before_training(images, term, messag
     with pytest.raises(ValueError, match=message):
         distill(net, images, [term()], steps=2)
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+def test_a_loss_may_ask_for_labels_too(images, labels, teacher_logits):
+    net = student()
+    z = copy.deepcopy(net).train()(images)
+    match = [Term("decoupled", teacher_logits, decoupled_loss, labels=labels)]
+    history = distill(net, images, match, steps=1, batch_size=40)
+    torch.testing.assert_close(history["decoupled"][0], decoupled_loss(z, teacher_logits, labels))
+    with pytest.raises(ValueError, match="decoupled has 9 labels for 40 images"):
+        distill(net, images, [Term("decoupled", teacher_logits, decoupled_loss, labels=labels[:9])])
 
 
 def test_smoothing_out_of_range(labels):

@@ -102,6 +102,21 @@ _ALL = [
         "b": "That tells whether the relations must be those of the same images.",
         "c": "A random network of the same kind also has relations. The difference to it is what was learned.",
     }),
+    Question("5.q1", "c", {
+        "a": "Three points is what both bring together. The interaction takes the sum of the gains apart from it.",
+        "b": "That would be six points together: gains that add up.",
+        "c": "Three together, six by addition: the interaction is three minus six.",
+    }),
+    Question("5.q2", "a", {
+        "a": "Losses differ in scale, reduction and data, so a weight alone says nothing. A share of the gradient does.",
+        "b": "It was tuned for the authors' reduction, network and data. With another mean or sum it means another thing.",
+        "c": "A weight of 1 is as arbitrary: one loss may pull a thousand times as hard as another.",
+    }),
+    Question("5.q3", "b", {
+        "a": "The interval covers the luck of the seeds, not the luck of choosing among twenty.",
+        "b": "The best of twenty is higher than the one of one, even where all are equal. Tune both alike, then compare.",
+        "c": "The size of a gain does not say whether choosing produced it. Unequal tuning can produce more than half a point.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}

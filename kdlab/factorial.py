@@ -1,0 +1,138 @@
+"""Factorial studies: what each factor does by itself, and whether two of them add up."""
+
+import itertools
+from dataclasses import replace
+
+JOIN, TIMES = " + ", " x "
+NO_EFFECT = "no effect"
+
+
+def cells(factors):
+    """All combinations of factors but the empty one: names of arms for :func:`kdlab.study.compare`.
+
+    Parameters
+    ----------
+    factors : sequence of str
+
+    Returns
+    -------
+    dict of str to tuple of str
+        ``"a + b"`` to ``("a", "b")``, in the order of ``factors``.
+    """
+    chosen = itertools.chain.from_iterable(
+        itertools.combinations(factors, k) for k in range(1, len(factors) + 1)
+    )
+    return {JOIN.join(these): these for these in chosen}
+
+
+def contrast(result, factors, *, among=None):
+    r"""Main effect of one factor, or interaction of several, at each seed.
+
+    The effect of :math:`a` is the score with it minus the score without it; the interaction of
+    :math:`a` and :math:`b` is what :math:`a` brings where :math:`b` is on, minus what it brings
+    where :math:`b` is off:
+
+    .. math:: y_{ab} - y_{a} - y_{b} + y
+
+    Both are averaged over the combinations of the other factors. It is 0 where gains add up, and
+    not halved, as it is in textbooks on design.
+
+    Parameters
+    ----------
+    result : kdlab.study.Result
+        Each arm's name is what is on in it, joined by " + ", as made by :func:`cells`.
+    factors : sequence of str
+        One for a main effect, two for an interaction.
+    among : sequence of str, optional
+        All factors of the study; by default what is on in some arms and off in others.
+
+    Returns
+    -------
+    differences : list of float
+        One a seed, in the metric's units.
+    averaged : int
+        Over how many combinations of the other factors. Those that would need the empty cell,
+        where nothing is on, are left out if there is none.
+
+    Raises
+    ------
+    ValueError
+        If there is no such factor, or an arm is missing and another has no partner.
+    """
+    arms = {frozenset(name.split(JOIN)): name for name in result.scores}
+    among = list(among or _varied(arms))
+    for factor in factors:
+        if factor not in among:
+            raise ValueError(f"no factor is called {factor!r}; there are {', '.join(among)}")
+    always = frozenset.intersection(*arms) - set(among)
+    others = [factor for factor in among if factor not in factors]
+    total, averaged = [0.0] * result.seeds, 0
+    for context in _subsets(others):
+        signed = {
+            always | set(context) | set(on): (-1) ** (len(factors) - len(on)) for on in _subsets(factors)
+        }
+        if frozenset() in signed and frozenset() not in arms:
+            continue
+        averaged += 1
+        for cell, sign in signed.items():
+            if cell not in arms:
+                missing = JOIN.join(sorted(cell, key=[*always, *among].index))
+                partner = next((arms[c] for c in signed if c in arms), None)
+                raise ValueError(f"the arm {missing!r} is missing; {partner!r} is to be compared with it")
+            total = [t + sign * score for t, score in zip(total, result.scores[arms[cell]])]
+    if averaged == 0:
+        raise ValueError(f"{TIMES.join(factors)}: without the empty cell there is no pair to compare")
+    return [t / averaged for t in total], averaged
+
+
+def effects(result, *, order=2):
+    """Main effects and interactions of a factorial study, each against no effect.
+
+    Parameters
+    ----------
+    result : kdlab.study.Result
+        As for :func:`contrast`.
+    order : int
+        Up to how many factors interact: 1 gives main effects alone.
+
+    Returns
+    -------
+    kdlab.study.Result
+        An arm a main effect ("a") or interaction ("a x b"), whose scores are its contrasts, one a
+        seed. The baseline is no effect: 0 at each seed. So intervals, sign counts, verdicts and
+        figures are those of any study; that an interaction *hurts* means that the two bring less
+        together than the sum of what they bring apart.
+    """
+    among = _varied([frozenset(name.split(JOIN)) for name in result.scores])
+    scores = {NO_EFFECT: [0.0] * result.seeds}
+    for size in range(1, order + 1):
+        for factors in itertools.combinations(among, size):
+            scores[TIMES.join(factors)], _ = contrast(result, factors, among=among)
+    return replace(result, baseline=NO_EFFECT, scores=scores, chosen={}, students={})
+
+
+def where(result, *on):
+    """The part of a factorial study in which these factors are on.
+
+    The arm with nothing else is its baseline, and its empty cell.
+
+    Raises
+    ------
+    ValueError
+        If there is no such arm.
+    """
+    kept = {name: scores for name, scores in result.scores.items() if set(on) <= set(name.split(JOIN))}
+    alone = next((name for name in kept if set(on) == set(name.split(JOIN))), None)
+    if alone is None:
+        raise ValueError(f"no arm holds just {JOIN.join(on)!r}; there are {', '.join(result.scores)}")
+    return replace(result, baseline=alone, scores=kept, chosen={}, students={})
+
+
+def _varied(arms):
+    """What is on in some arms and not in all, in the order of its first arm."""
+    always = frozenset.intersection(*arms)
+    return list(dict.fromkeys(factor for arm in arms for factor in sorted(arm - always)))
+
+
+def _subsets(factors):
+    return itertools.chain.from_iterable(itertools.combinations(factors, k) for k in range(len(factors) + 1))

@@ -1,0 +1,117 @@
+"""The studies of lesson 05: all combinations of four sources, and of ways to weight them."""
+
+from types import SimpleNamespace
+
+import torch
+
+from kdlab import data, models
+from kdlab.distill import features, hard_labels, relations, soft_targets
+from kdlab.factorial import cells
+from kdlab.gradients import balanced
+from kdlab.results import run_studies
+from kdlab.study import compare
+from kdlab.teachers import load_teacher
+
+SEEDS = 8
+APART = 1000  # the seed at which weights are balanced: none of the study's
+FACTORS = ("hard labels", "soft targets", "hints", "distances")
+
+
+def clean(seed):
+    return data.digits(100, seed=seed)
+
+
+def cluttered(seed):
+    return data.cluttered_digits(views=3, seed=seed)
+
+
+SETTINGS = {
+    "clean": (clean, "digits-small", 8, {"steps": 300, "batch_size": 32}),
+    "cluttered": (cluttered, "cluttered-small", 16, {"steps": 300, "batch_size": 64}),
+}
+
+
+def taught(make, name):
+    """The data of a seed with the teacher's answers to the labelled images."""
+    teacher = load_teacher(name)
+
+    def load(seed):
+        splits = make(seed)
+        answers = teacher.outputs(splits.labelled.images, layers=(2,))
+        return SimpleNamespace(**splits._asdict(), train=splits.labelled, answers=answers)
+
+    return load
+
+
+def terms(d, weights=(1, 1, 1, 1)):
+    """The four sources, each at its weight."""
+    hard, soft, hint, distance = weights
+    return {
+        "hard labels": hard_labels(d.train.labels, weight=hard),
+        "soft targets": soft_targets(d.answers.logits, temperature=4, weight=soft),
+        "hints": features(d.answers.features[2], 2, name="hints", weight=hint),
+        "distances": relations(d.answers.embedding, weight=distance),
+    }
+
+
+def even(load, width, batch_size, shares=None):
+    """Weights of equal, or of these, shares of the gradient, at a seed apart from the study's."""
+    d = load(APART)
+    torch.manual_seed(APART)
+    match = balanced(
+        models.TinyCNN(width), d.train.images, [*terms(d).values()], shares=shares, batch_size=batch_size
+    )
+    return [term.weight for term in match]
+
+
+def factorial(setting):
+    def study(seeds):
+        make, name, width, training = SETTINGS[setting]
+        load = taught(make, name)
+        weights = even(load, width, training["batch_size"])
+        arms = {
+            arm: lambda d, on=on: (d.train.images, [terms(d, weights)[factor] for factor in on])
+            for arm, on in cells(FACTORS).items()
+        }
+        return compare(
+            arms,
+            data=load,
+            student=lambda: models.TinyCNN(width),
+            baseline="hard labels",
+            seeds=seeds,
+            **training,
+        )
+
+    return study
+
+
+def weighting(setting):
+    def study(seeds):
+        make, name, width, training = SETTINGS[setting]
+        load = taught(make, name)
+        schemes = {
+            "balanced": even(load, width, training["batch_size"]),
+            "all weights 1": (1, 1, 1, 1),
+            "copied weights": (0.1, 0.9, 100, 25),
+            "hints at 99 %": even(load, width, training["batch_size"], (1 / 3, 1 / 3, 99, 1 / 3)),
+            "hints at 0.1 %": even(load, width, training["batch_size"], (33.3, 33.3, 0.1, 33.3)),
+        }
+        arms = {"hard labels": lambda d: (d.train.images, [terms(d)["hard labels"]])}
+        for scheme, weights in schemes.items():
+            arms[scheme] = lambda d, weights=weights: (d.train.images, [*terms(d, weights).values()])
+        return compare(
+            arms,
+            data=load,
+            student=lambda: models.TinyCNN(width),
+            baseline="balanced",
+            seeds=seeds,
+            **training,
+        )
+
+    return study
+
+
+if __name__ == "__main__":
+    studies = {setting: factorial(setting) for setting in SETTINGS}
+    studies |= {f"{setting}, weights": weighting(setting) for setting in SETTINGS}
+    run_studies("combining", studies, seeds=SEEDS)
