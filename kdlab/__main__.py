@@ -29,7 +29,7 @@ def main(arguments=None):
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
         elif options.command == "export":
-            from kdlab.export import export
+            from kdlab.classroom import export
 
             for path in export(options.kind, options.lessons, options.out):
                 print(path)

@@ -194,7 +194,7 @@ def run_cell(page, index, code):
 def test_a_lesson_runs_in_jupyterlab_and_an_exercise_answers(lab, page):
     import nbformat
 
-    from kdlab.export import exercise_cells
+    from kdlab.classroom import exercise_cells
 
     notebook = nbformat.read(ROOT / "notebooks" / LESSON, as_version=4)
     stub, solution = exercise_cells(notebook)["2.1"]

@@ -11,7 +11,7 @@ from execute import run_lesson
 from kdlab.exercises import all_exercises
 from kdlab.exercises.core import RIGHT
 from kdlab.exercises.questions import QUESTIONS
-from kdlab.export import exercise_cells
+from kdlab.classroom import exercise_cells
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSONS = {
