@@ -15,6 +15,8 @@ from kdlab.metrics import predict
 from kdlab.onnx_model import OnnxModel, require
 from kdlab.teachers import Teacher
 
+CHECKED_AT_ONCE = 64
+
 
 def export_onnx(model, images, path, *, tolerance=1e-4):
     """Write a network to one ONNX file with a free batch size, and check it against PyTorch.
@@ -24,7 +26,8 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     model : Module or Teacher
         Exported in eval mode; left as it was.
     images : Tensor of shape (N, channels, height, width)
-        Real inputs. The file is compared with PyTorch on all of them at once and on the first alone.
+        Real inputs. The file is compared with PyTorch on all of them, in batches, and on the first
+        alone.
     path : str or path
         Where to write; nothing is left there if the check fails.
     tolerance : float
@@ -48,7 +51,7 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     if len(images) == 1:
         images = images.repeat(2, 1, 1, 1)
     network = _with_normalisation(model)
-    expected = predict(network, images)
+    expected = predict(network, images, batch_size=CHECKED_AT_ONCE)
     path = Path(path)
     half = path.with_name(f"{path.stem}.part.onnx")
     modes = {module: module.training for module in network.modules()}
@@ -124,15 +127,15 @@ def _check_answers(path, images, expected, tolerance):
     file = OnnxModel(path)
     for batch, due in ((images, expected), (images[:1], expected[:1])):
         try:
-            difference = (file._run(file._session, batch).to(due) - due).abs().max().item()
+            difference = (file(batch, batch_size=CHECKED_AT_ONCE).to(due) - due).abs().max().item()
         except Exception as error:
             raise ValueError(
-                f"the exported file does not run on a batch of {len(batch)}: {_reason(error)}. "
+                f"the exported file does not run on a batch of {min(len(batch), CHECKED_AT_ONCE)}: {_reason(error)}. "
                 "Look for a layer that takes the batch size as a fixed number."
             ) from error
         if not difference <= limit:
             raise ValueError(
-                f"the exported file answers differently from PyTorch on a batch of {len(batch)}: the largest "
+                f"the exported file answers differently from PyTorch on {len(batch)} images: the largest "
                 f"difference of a logit is {difference:.2g}, the tolerance {limit:.2g}"
             )
 

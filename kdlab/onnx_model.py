@@ -81,7 +81,7 @@ class OnnxModel:
         if len(images) == 0:
             raise ValueError(f"{what} {tuple(images.shape)} are empty: give at least 1")
 
-    def __call__(self, images, *, batch_size=256):
+    def __call__(self, images, *, batch_size=64):
         """Logits (N, classes) of images (N, channels, height, width), on the images' device."""
         self.fit_or_raise(images)
         parts = [self._run(self._session, batch) for batch in images.split(batch_size)]
