@@ -1,17 +1,24 @@
 """kdlab: knowledge distillation, tested. The modules load when first used."""
 
 import importlib
+import os
+
+# ONNX Runtime's wheel reports usage by default; it reads this when it is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 _ROOMS = (
+    "compress",
     "data",
     "distill",
     "factorial",
     "gradients",
+    "export",
     "losses",
     "measure",
     "metrics",
     "models",
+    "onnx_model",
     "plots",
     "study",
     "teachers",

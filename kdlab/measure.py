@@ -1,24 +1,42 @@
-"""What a network costs: parameters, bytes on disk, multiply-adds, latency."""
+"""What a network costs: parameters, bytes on disk, multiply-adds, latency, memory.
+
+Each function takes a network, a :class:`kdlab.teachers.Teacher` or a
+:class:`kdlab.onnx_model.OnnxModel`.
+"""
 
 import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from kdlab.onnx_model import OnnxModel
 from kdlab.teachers import Teacher
 
 WARM_UP_CALLS = 3
 
 
 def parameters(model):
-    """Number of weights."""
-    return sum(p.numel() for p in model.parameters())
+    """Number of weights. In an ONNX file batch normalisation is folded into the convolutions."""
+    if isinstance(model, OnnxModel):
+        return model.weights()
+    return sum(p.numel() for p in _network(model).parameters())
 
 
 def bytes_on_disk(model):
-    """Size of the model's state as a safetensors file, in bytes, in the precision it has now."""
+    """Size in bytes: of a file, or of a network's state as safetensors in the precision it has now.
+
+    Parameters
+    ----------
+    model : Module, Teacher, OnnxModel, str or path
+    """
+    if isinstance(model, OnnxModel | str | os.PathLike):
+        return Path(getattr(model, "path", model)).stat().st_size
     from safetensors.torch import save
 
-    return len(save(dict(model.state_dict())))
+    return len(save(dict(_network(model).state_dict())))
 
 
 def multiply_adds(model, images):
@@ -27,11 +45,14 @@ def multiply_adds(model, images):
     Convolutions and matrix products only: normalisation, activations and pooling count as 0.
     A floating-point operation is half a MAC, which is why published "FLOPs" differ by 2.
     """
+    if isinstance(model, OnnxModel):
+        return model.multiply_adds() * len(images)
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
-    with counter:
-        model.eval()(images)
+    # The counter needs a graph where a network hands its parameters from module to module.
+    with _evaluated(model) as network, torch.inference_mode(False), torch.enable_grad(), counter:
+        network(images.clone())
     return counter.get_total_flops() // 2
 
 
@@ -40,10 +61,10 @@ def latency(model, images, *, threads=1, seconds=0.5):
 
     Parameters
     ----------
-    model : Module
+    model : Module, Teacher or OnnxModel
     images : Tensor of shape (B, channels, height, width)
     threads : int
-        CPU threads; say it wherever the number is shown.
+        CPU threads, of PyTorch or of ONNX Runtime; say it wherever the number is shown.
     seconds : float
         For how long to repeat the pass; a few passes before that are not counted.
 
@@ -55,40 +76,135 @@ def latency(model, images, *, threads=1, seconds=0.5):
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils.benchmark import Timer
 
-    model.eval()
-    with torch.inference_mode():
+    if isinstance(model, OnnxModel):
+        model = model.with_threads(threads)
+    with _evaluated(model) as network, torch.inference_mode():
         for _ in range(WARM_UP_CALLS):
-            model(images)
-        timer = Timer("model(images)", globals={"model": model, "images": images}, num_threads=threads)
+            network(images)
+        timer = Timer("model(images)", globals={"model": network, "images": images}, num_threads=threads)
         runs = timer.blocked_autorange(min_run_time=seconds)
     return 1e3 * runs.median, 1e3 * runs.iqr
 
 
-def cost_table(models, images, *, threads=1):
-    """One row a model: size, multiply-adds and latency at batch 1 and at ``len(images)``.
+def peak_memory(model, images):
+    """Most bytes of tensors alive at once in one forward pass, the images included, the weights not.
+
+    Of PyTorch by its profiler's memory events, of an ONNX file by the runtime's. It is what the
+    network itself asks for; the process around it takes hundreds of megabytes.
+    """
+    if isinstance(model, OnnxModel):
+        return model.peak_memory(images)
+    from torch.profiler import ProfilerActivity, profile
+
+    with _evaluated(model) as network, torch.no_grad(), _silent():
+        network(images)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            network(images)
+    now = peak = images.numel() * images.element_size()
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            peak = max(peak, now)
+    return peak
+
+
+class Energy(NamedTuple):
+    """An estimate, not a measurement: millijoules from a time and a stated power."""
+
+    millijoules: float
+    milliseconds: float
+    watts: float
+
+    def __str__(self):
+        return (
+            f"{self.millijoules:.3g} mJ, an estimate: {self.milliseconds:.3g} ms at a stated {self.watts:g} W"
+        )
+
+
+def estimated_energy(milliseconds, *, watts):
+    """An *estimate* of the energy of one forward pass: its time multiplied by a stated power.
+
+    Nothing is measured but the time. The power is what you say it is, for example the
+    processor's rated power divided by its cores; at equal power, energy says what latency says.
 
     Parameters
     ----------
-    models : dict of str to Module or Teacher
+    milliseconds : float
+        As from :func:`latency`.
+    watts : float
+
+    Returns
+    -------
+    Energy
+        Whose text says how it came about.
+    """
+    for name, value in (("milliseconds", milliseconds), ("watts", watts)):
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
+    return Energy(milliseconds * watts, milliseconds, watts)
+
+
+def cost_table(models, images, *, threads=1, seconds=0.5):
+    """One row a model: size, multiply-adds, memory, latency at batch 1 and at ``len(images)``.
+
+    Parameters
+    ----------
+    models : dict of str to Module, Teacher or OnnxModel
     images : Tensor of shape (B, channels, height, width)
     threads : int
+    seconds : float
+        For how long each latency is measured.
 
     Returns
     -------
     pandas.DataFrame
+        Latency as the median; beside it the interquartile range of the runs. ``attrs["threads"]``
+        holds the threads.
     """
     import pandas as pd
 
     rows = {}
     for name, model in models.items():
-        model = model.network if isinstance(model, Teacher) else model
-        single, _ = latency(model, images[:1], threads=threads)
-        batch, _ = latency(model, images, threads=threads)
-        rows[name] = {
+        row = rows[name] = {
             "parameters": parameters(model),
             "kB on disk": bytes_on_disk(model) / 1e3,
             "million MACs": multiply_adds(model, images[:1]) / 1e6,
-            "ms, batch 1": single,
-            f"ms, batch {len(images)}": batch,
+            "peak kB, batch 1": peak_memory(model, images[:1]) / 1e3,
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for batch in dict.fromkeys((1, len(images))):
+            median, spread = latency(model, images[:batch], threads=threads, seconds=seconds)
+            row |= {f"ms, batch {batch}": median, f"IQR, batch {batch}": spread}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs["threads"] = threads
+    return table
+
+
+def _network(model):
+    return model.network if isinstance(model, Teacher) else model
+
+
+@contextmanager
+def _evaluated(model):
+    """The network in eval mode, each of its parts left in the mode it was in."""
+    network = _network(model)
+    modes = {m: m.training for m in network.modules()} if isinstance(network, torch.nn.Module) else {}
+    try:
+        for module in modes:
+            module.training = False
+        yield network
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def _silent():
+    """Nothing on the process's stderr: the profiler's library writes there, past Python."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -173,3 +173,37 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     axis.set_title(title or "", loc="left")
     show(figure, alt)
+
+
+def tradeoff(points, *, xlabel, ylabel, alt, title=None):
+    """What a network costs against what it gets right; the area of a point is its size.
+
+    Parameters
+    ----------
+    points : dict of str to (x, y, kilobytes)
+        Named in the legend, with the size; the x axis is logarithmic.
+    xlabel, ylabel : str
+        With units.
+    alt, title : str
+    """
+    figure, axis = axes(height=3.2)
+    largest = max(size for _, _, size in points.values())
+    for i, (name, (x, y, size)) in enumerate(points.items()):
+        axis.scatter(
+            x, y, 40 + 500 * size / largest, color=COLOURS[i], marker=MARKERS[i], edgecolor="0.2",
+            linestyle="-", alpha=0.85, label=f"{name}, {size:,.0f} kB",
+        )  # fmt: skip
+    axis.set_xscale("log")
+    low, high = (f(x for x, _, _ in points.values()) for f in (min, max))
+    axis.set_xlim(low / 1.6, high * 1.6)
+    axis.margins(y=0.2)
+    ticks = [10.0**e * d for e in range(-3, 4) for d in (1, 2, 5) if low / 1.6 <= 10.0**e * d <= high * 1.6]
+    axis.set_xticks(ticks, [f"{v:g}" for v in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for handle in legend.legend_handles:
+        handle.set_sizes([50])
+    axis.set_title(title or "", loc="left")
+    show(figure, alt)

@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from kdlab.__main__ import main
+from kdlab.classroom import exercise_cells, export, nbgrader_version, student_version
 from kdlab.exercises import require
 from kdlab.exercises.questions import QUESTIONS
-from kdlab.classroom import exercise_cells, export, nbgrader_version, student_version
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 RELATIONS = next(path for path in NOTEBOOKS if path.stem.startswith("04"))

@@ -262,7 +262,8 @@ def test_the_required_mistakes_are_all_there():
         "SD read as the interval of the mean", "weights that do not balance", "projector not trained",
         "features compared without projector", "attention map over the wrong axis",
         "Gram matrix without row normalisation", "distances not normalised", "angle at the wrong vertex",
-        "diagonal counted",
+        "diagonal counted", "timing without warm-up", "mean in place of median", "comparing on other threads",
+        "MACs counted as FLOPs", "pruning that only zeroes", "test set used for calibration",
     ):  # fmt: skip
         assert needed in names, needed
 

@@ -50,6 +50,12 @@ def test_the_other_figures_draw(shown):
     assert len(shown) == 3 and "12 handwritten digits: 0, 1, " in shown[0]
 
 
+def test_costs_against_accuracy(shown):
+    points = {"teacher": (4.0, 90.0, 1300), "student": (0.5, 70.0, 99), "another": (0.5, 72.0, 37)}
+    plots.tradeoff(points, xlabel="ms", ylabel="accuracy, %", alt="the students are faster")
+    assert shown == ["the students are faster"]
+
+
 def test_a_figure_without_words_is_refused():
     figure, _ = plots.axes()
     with pytest.raises(ValueError, match="alternative text"):

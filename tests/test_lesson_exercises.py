@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from execute import run_lesson
 
+from kdlab.classroom import exercise_cells
 from kdlab.exercises import all_exercises
 from kdlab.exercises.core import RIGHT
 from kdlab.exercises.questions import QUESTIONS
-from kdlab.classroom import exercise_cells
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSONS = {

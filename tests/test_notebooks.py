@@ -100,3 +100,12 @@ def test_the_network_is_really_off():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reach)])
     with pytest.raises(Exception, match="the lesson reached for the network"):
         run_lesson(notebook, NOTEBOOKS)
+
+
+def test_lesson_07_says_what_to_install_and_runs_without_it():
+    notebook = nbformat.read(NOTEBOOKS / "07_compress_and_deploy.ipynb", as_version=4)
+    extra = ("onnx", "onnxscript", "onnxruntime", "torch_pruning")
+    absent = f"import sys\nsys.modules.update(dict.fromkeys({extra}))"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(absent))
+    run_lesson(notebook, NOTEBOOKS)
+    assert 'pip install "kdlab[deploy]"' in str(outputs(notebook))

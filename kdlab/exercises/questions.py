@@ -117,6 +117,21 @@ _ALL = [
         "b": "The best of twenty is higher than the one of one, even where all are equal. Tune both alike, then compare.",
         "c": "The size of a gain does not say whether choosing produced it. Unequal tuning can produce more than half a point.",
     }),
+    Question("7.q1", "b", {
+        "a": "The two students have the same operations: what the weights are changes no clock.",
+        "b": "Same architecture, same operations, same time. The teacher's share can only lie in the accuracy.",
+        "c": "Bytes follow from the number of weights and their precision, and both are equal here.",
+    }),
+    Question("7.q2", "c", {
+        "a": "Zeros take as many bytes as other numbers, and a dense kernel multiplies them like others.",
+        "b": "MACs are counted from shapes, and those have not changed.",
+        "c": "Without a kernel that skips zeros, nothing but a compressed file profits from them.",
+    }),
+    Question("7.q3", "a", {
+        "a": "The ranges are part of the network. Ranges fitted to the test images make its score look better than it is.",
+        "b": "It fits the ranges better, but to the images that were to judge them.",
+        "c": "Calibration needs no labels, and that is no licence: the inputs alone already leak.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}
