@@ -276,7 +276,8 @@ def _from_timm(name):
     except OSError as error:
         raise OSError(
             f"the weights of {name!r} are not on this machine and the hub cannot be reached; "
-            f"the shipped teachers need no network: {', '.join(shipped_teachers())}"
+            f"the shipped teachers need no network: {', '.join(shipped_teachers())}; nor does a folder "
+            f"in timm's layout (local-dir:...) or a checkpoint (--architecture)"
         ) from error
     except RuntimeError as error:
         raise ValueError(f"the weights of {name!r} do not fill the model: {error}".splitlines()[0]) from error

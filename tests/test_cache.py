@@ -1,12 +1,12 @@
 import json
 import os
-import subprocess
-import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import timm
 import torch
+from killing import at, killed
 from photo_folders import make_photos
 
 from kdlab import cache as room
@@ -152,39 +152,25 @@ def test_kept_probabilities_are_exact_and_the_loss_is_near():
     assert abs(near - exact) < 0.2 * exact
 
 
-KILLED = """
-import sys
-from test_cache import *
-part = load_photos(sys.argv[1], size=32).train
-room.SHARD_BYTES = 100
-cache = begin(sys.argv[2], part)
-if sys.argv[3] == "file":
-    real, count = os.fsync, iter(range(100))
-    def fsync(handle):
-        if next(count) == int(sys.argv[4]):
-            os.kill(os.getpid(), 9)
-        real(handle)
-    os.fsync = fsync
-else:
-    real, count = room.ask, iter(range(100))
-    def ask(*arguments):
-        if next(count) == int(sys.argv[4]):
-            os.kill(os.getpid(), 9)
-        return real(*arguments)
-    room.ask = ask
-cache.write(teacher(), part, MAKE)
-"""
+PLACES = {
+    "asking": (2, lambda die: setattr(room, "ask", at(4, die, room.ask))),
+    "first file": (0, lambda die: setattr(os, "fsync", at(0, die, os.fsync))),
+    "later file": (1, lambda die: setattr(os, "fsync", at(3, die, os.fsync))),
+    "before a shard's rename": (1, lambda die: setattr(Path, "rename", at(1, die, Path.rename))),
+    "after a shard's rename": (2, lambda die: setattr(Path, "rename", at(1, die, Path.rename, after=True))),
+}
 
 
-@pytest.mark.parametrize("place, number, whole", [("file", 0, 0), ("file", 4, 1), ("answer", 4, 2)])
-def test_killed_while_it_is_written_it_goes_on_from_the_last_whole_shard(
-    tmp_path, small_shards, place, number, whole
-):
-    photos = make_photos(tmp_path / "photos")
-    command = [sys.executable, "-c", KILLED, photos, tmp_path / "cache", place, str(number)]
-    run = subprocess.run(command, cwd=os.path.dirname(__file__), env={**os.environ, "PYTHONPATH": _path()})
-    assert run.returncode == -9
-    part = load_photos(photos, size=32).train
+@pytest.mark.parametrize("place", PLACES)
+def test_killed_while_it_is_written_it_goes_on_from_the_last_whole_shard(tmp_path, part, small_shards, place):
+    whole, break_in = PLACES[place]
+
+    def work(die):
+        cache = begin(tmp_path / "cache", part)
+        break_in(die)
+        cache.write(teacher(), part, MAKE)
+
+    assert killed(work)
     cache = begin(tmp_path / "cache", part)
     assert len(cache.missing()) == 3 - whole
     cache.write(teacher(), part, MAKE)
@@ -196,5 +182,10 @@ def test_killed_while_it_is_written_it_goes_on_from_the_last_whole_shard(
     assert not [*tmp_path.rglob("*.part")]
 
 
-def _path():
-    return os.pathsep.join(p for p in sys.path if p)
+def test_killed_while_the_header_is_written_it_starts_anew(tmp_path, part):
+    def work(die):
+        os.replace = at(0, die, os.replace)
+        begin(tmp_path, part)
+
+    assert killed(work)
+    assert not (tmp_path / "header.json").exists() and begin(tmp_path, part).missing() == [0]
