@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from kdlab import cli
 from kdlab.teachers import TEACHERS, load_teacher, shipped_teachers
 
 
@@ -14,16 +15,19 @@ def main(arguments=None):
     teach.add_argument("--out", default=TEACHERS, help="folder to write to (default: %(default)s)")
     teach.add_argument("--steps", type=int, help="fewer or more steps than the recipe's")
     commands.add_parser("teachers", help="list the shipped teachers, checking each file against its card")
+    cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
-        if options.command == "teach":
+        if options.command in ("distill", "train"):
+            cli.run_command(options)
+        elif options.command == "teach":
             from kdlab.teach import train_teacher
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
         else:
             for name in shipped_teachers():
                 _print_card(load_teacher(name))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"kdlab: {error}", file=sys.stderr)
         return 2
     return 0

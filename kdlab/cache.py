@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from kdlab.files import sync_folder, write_atomically
+from kdlab.models import digest_of
 from kdlab.projectors import tokens_to_map
 from kdlab.topk import keep_top, read_top
 from kdlab.views import ahead
@@ -65,6 +66,11 @@ class Cache:
         """What the whole cache takes on disk."""
         return self.images * self.views * bytes_a_view(self.shapes)
 
+    @property
+    def bytes_missing(self):
+        """What is still to be written."""
+        return sum(len(self._range(n)) for n in self.missing()) * self.views * bytes_a_view(self.shapes)
+
     def look_up(self, name, images, view):
         """Float32 (len(images), ...), the classes that were not kept filled in."""
         if name == "logits" and self.kept:
@@ -99,7 +105,7 @@ class Cache:
         return self.folder / f"{number:05}"
 
     def missing(self):
-        """Numbers of the shards that are not there yet."""
+        """Numbers of the shards that are not there."""
         return [n for n in range(-(-self.images // self.shard)) if not self._path(n).exists()]
 
     def write(self, teacher, part, make, *, rank=0, world=1, batch_size=64, threads=1, progress=False):
@@ -223,6 +229,8 @@ def ask(teacher, images, names):
     device = next(teacher.network.parameters()).device
     layers = [int(n) if n.lstrip("-").isdigit() else n for n in names if n not in ("logits", "embedding")]
     outputs = teacher.outputs(images.to(device).float() / 255, layers, batch_size=len(images))
+    if outputs.embedding is None and "embedding" in names:
+        raise ValueError(f"teacher {teacher.name!r} has no single linear classifier, and so no embedding")
     found = {"logits": outputs.logits, "embedding": outputs.embedding}
     found |= {str(layer): tokens_to_map(maps) for layer, maps in outputs.features.items()}
     return {name: found[name] for name in names}
@@ -289,12 +297,3 @@ def _refuse_other(path, header):
                 f"the cache {path.parent} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
                 f"delete it or name another (--cache)"
             )
-
-
-def digest_of(network):
-    """A hash of a network's weights and buffers."""
-    whole = hashlib.sha256()
-    for name, values in sorted(network.state_dict().items()):
-        whole.update(name.encode())
-        whole.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return whole.hexdigest()[:16]

@@ -25,7 +25,7 @@ class Term:
     loop only looks rows up: the teacher itself never runs in it. ``of`` says what the loss
     compares: ``"logits"``, ``"embedding"``, or a layer as in :func:`kdlab.models.forward`. A
     projector in between trains with the student, and stays in the term: save it, if at all, by
-    its own ``state_dict()``.
+    its own ``state_dict()``. ``labels`` (N,), if given, are the loss's third argument.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Term:
     weight: float = 1.0
     of: str | int = "logits"
     projector: torch.nn.Module | None = None
+    labels: torch.Tensor | None = None
 
     def look(self, outputs):
         """The part of the student's outputs that this term compares."""
@@ -44,7 +45,12 @@ class Term:
         ours = self.look(outputs)
         if self.projector is not None:
             ours = self.projector(ours)
-        return self.loss(ours, self.targets[rows])
+        return self.loss(ours, self.targets[rows], *(() if self.labels is None else (self.labels[rows],)))
+
+    def to(self, device):
+        """The same term with targets and labels on that device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, targets=self.targets.to(device), labels=labels)
 
 
 _HEADS = ("logits", "embedding")
@@ -134,7 +140,10 @@ def _words(loss):
     return getattr(loss, "__name__", "features").removesuffix("_loss").replace("_", " ")
 
 
-def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, progress=False):
+def distill(
+    student, images, match, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, gradients_every=0,
+    progress=False,
+):  # fmt: skip
     """Train ``student`` on ``images`` to match what the terms hold. The last step's weights stay.
 
     Adam with a one-cycle learning rate. The order of the images follows from ``seed`` and their
@@ -153,13 +162,16 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         The highest of the cycle.
     seed : int
         Of the order of the images, and of dropout in the student.
+    gradients_every : int
+        Above 0: also measure gradients, at step 0 and every so many. What is trained stays the same.
     progress : bool
         Show a bar with the remaining time and the current loss.
 
     Returns
     -------
     dict of str to Tensor of shape (steps,)
-        Each term's loss before weighting, and ``"total"``, at each step.
+        Each term's loss before weighting, and ``"total"``, at each step. With ``gradients_every``
+        also ``"gradient of ..."``: the norm of the weighted term's, of the student's parameters.
 
     Raises
     ------
@@ -172,9 +184,9 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     check_match(student, images, match, steps=steps, batch_size=batch_size)
     device = next(student.parameters()).device
     images = images.to(device)
-    match = [replace(term, targets=term.targets.to(device)) for term in match]
+    match = [term.to(device) for term in match]
     layers = _layers(match)
-    history = []
+    history, gradients = [], []
     # Convolutions train about a fifth faster this way on a CPU; the weights are the same.
     student.train().to(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -183,10 +195,13 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
         weights = [*student.parameters(), *projectors.parameters()]
         optimiser = torch.optim.Adam(weights, lr=learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
-        for rows in _progress(_batches(len(images), batch_size, steps, seed).to(device), progress):
+        batches = _batches(len(images), batch_size, steps, seed).to(device)
+        for step, rows in enumerate(_progress(batches, progress)):
             outputs = _look(student, images[rows], layers)
             losses = [term.value(outputs, rows) for term in match]
             total = sum(term.weight * loss for term, loss in zip(match, losses))
+            if gradients_every and step % gradients_every == 0:
+                gradients.append(_gradient_norms(match, losses, [*student.parameters()]))
             optimiser.zero_grad()
             total.backward()
             optimiser.step()
@@ -197,7 +212,19 @@ def distill(student, images, match, *, steps=300, batch_size=32, learning_rate=0
     if not curves.isfinite().all():
         first = int((~curves.isfinite()).any(dim=1).nonzero()[0])
         raise FloatingPointError(f"the loss is not finite from step {first} on; try a lower learning rate")
-    return dict(zip([*(term.name for term in match), "total"], curves.unbind(1)))
+    names = [term.name for term in match]
+    names += ["total", *(f"gradient of {name}" for name in names)]
+    return dict(zip(names, [*curves.unbind(1), *(torch.tensor(gradients).unbind(1) if gradients else ())]))
+
+
+def _gradient_norms(match, losses, parameters):
+    """The norm of each weighted term's gradient; the graph stays for the step that follows."""
+    norms = []
+    for term, loss in zip(match, losses):
+        find = partial(torch.autograd.grad, inputs=parameters, retain_graph=True, allow_unused=True)
+        gradients = [g for g in find(loss) if g is not None] if loss.requires_grad else []
+        norms.append(term.weight * torch.nn.utils.get_total_norm(gradients).item())
+    return norms
 
 
 def _layers(match):
@@ -299,8 +326,9 @@ def check_match(student, images, match, *, steps=1, batch_size=1):
     for term in match:
         if not (math.isfinite(term.weight) and term.weight >= 0):
             raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")
-        if len(term.targets) != len(images):
-            raise ValueError(f"{term.name} has {len(term.targets)} targets for {len(images)} images")
+        for what, rows in (("targets", term.targets), ("labels", term.labels)):
+            if rows is not None and len(rows) != len(images):
+                raise ValueError(f"{term.name} has {len(rows)} {what} for {len(images)} images")
         if term.targets.is_floating_point():
             if term.of == "logits":
                 check_logits(logits[:1], term.targets[:1])
@@ -308,10 +336,8 @@ def check_match(student, images, match, *, steps=1, batch_size=1):
                 bad = int((~term.targets.isfinite()).flatten(1).any(1).sum())
                 raise ValueError(f"{term.name}: {bad} of {len(images)} rows are not finite")
             with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
-                first = term.targets[:2].to(logits.device)
-                replace(term, targets=first, projector=copy.deepcopy(term.projector)).value(
-                    outputs, slice(None)
-                )
+                trial = replace(term.to(logits.device), projector=copy.deepcopy(term.projector))
+                trial.value(outputs, slice(2))
         else:
             known = term.targets[term.targets != NO_LABEL]
             if len(known) == 0:

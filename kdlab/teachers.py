@@ -115,7 +115,10 @@ class Teacher:
             for batch in batches
         ]
         features = {i: torch.cat([p.features[i] for p in parts]).to(images.device) for i in layers}
-        logits, embedding = (torch.cat([p[k] for p in parts]).to(images.device) for k in (0, 2))
+        logits, embedding = (
+            torch.cat([p[k] for p in parts]).to(images.device) if parts[0][k] is not None else None
+            for k in (0, 2)
+        )
         return Outputs(logits, features, embedding)
 
     def __call__(self, images, **options):

@@ -172,7 +172,7 @@ class Run:
         first = recipe.make(photos.train, rows, 0).to(process.device)
         self.statistics = statistics(student, first.shape[1])
         images = normalise(first, *self.statistics)
-        check_match(student, images, [replace(t, targets=_targets(t, rows, 0)) for t in match])
+        check_match(student, images, [_of_rows(term, rows, 0) for term in match])
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             projectors = _build_projectors(student, images, match, _layers(match))
@@ -202,7 +202,7 @@ class Run:
         )  # fmt: skip
 
     def batches(self, epoch):
-        """A function from the step within this epoch to this process's images and targets."""
+        """A function from a step of this epoch to this process's images, and the terms of these alone."""
         random = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
         order, view = torch.randperm(len(self.photos.train), generator=random), epoch % self.recipe.views
         share = self.batch // self.process.world
@@ -210,11 +210,11 @@ class Run:
         def prepare(step):
             rows = order[step * self.batch + self.process.rank * share :][:share].tolist()
             images = self.recipe.make(self.photos.train, rows, view)
-            return images, [_targets(term, rows, view) for term in self.match]
+            return images, [_of_rows(term, rows, view) for term in self.match]
 
         return prepare
 
-    def losses(self, images, targets):
+    def losses(self, images, match):
         """Each term's loss of a batch, detached, and the weighted total to differentiate."""
         device, dtype = self.process.device, PRECISIONS[self.recipe.precision]
         torch.manual_seed(hash((self.recipe.seed, self.step, self.process.rank)))
@@ -222,11 +222,13 @@ class Run:
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             sides = self.model(images)
         values, total = [], 0.0
-        for term, side, target in zip(self.match, sides, targets):
-            side, target, share = side.float(), target.to(device), 1
+        for term, side in zip(match, sides):
+            side, target, share = side.float(), term.targets.to(device), 1
             if getattr(term.loss, "func", term.loss) in OVER_THE_BATCH and self.process.world > 1:
                 side, target, share = *map(self.process.gather, (side, target)), self.process.world
-            values.append(term.loss(side, target))
+            values.append(
+                term.loss(side, target, *(() if term.labels is None else (term.labels.to(device),)))
+            )
             total = total + share * term.weight * values[-1]
         return torch.stack(values).detach(), total
 
@@ -263,6 +265,13 @@ class Run:
         )  # fmt: skip
 
 
+def best_precision(device):
+    """bfloat16 on a GPU that has it, float16 on other GPUs, float32 on a CPU."""
+    if device.type != "cuda":
+        return "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
 class _Sides(nn.Module):
     """Student and projectors as one module, for DDP to see every weight: images in, sides to match out."""
 
@@ -276,5 +285,7 @@ class _Sides(nn.Module):
         return [next(projectors)(s) if t.projector is not None else s for s, t in zip(sides, self.match)]
 
 
-def _targets(term, rows, view):
-    return term.targets[rows] if torch.is_tensor(term.targets) else term.targets[rows, view]
+def _of_rows(term, rows, view):
+    """The term with targets and labels of these images only, at this view if it knows views."""
+    targets = term.targets[rows] if torch.is_tensor(term.targets) else term.targets[rows, view]
+    return replace(term, targets=targets, labels=None if term.labels is None else term.labels[rows])
