@@ -4,15 +4,19 @@ import importlib
 
 __version__ = "0.1.0"
 _ROOMS = (
+    "cache",
     "data",
     "distill",
     "losses",
     "measure",
     "metrics",
     "models",
+    "photos",
     "plots",
+    "run",
     "study",
     "teachers",
+    "train",
     "widgets",
 )
 

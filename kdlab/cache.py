@@ -18,6 +18,7 @@ from kdlab.topk import keep_top, read_top
 from kdlab.views import ahead
 
 SHARD_BYTES = 64 * 2**20  # a shard is written whole or not at all, and is what a killed run loses
+MOST_SHARDS = 128  # each is an open file or a few while it is read
 MOST_WHOLE_LOGITS = 1000
 KEPT_LOGITS = 64
 BYTES = 2  # float16
@@ -254,8 +255,7 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
     Raises
     ------
     ValueError
-        If the folder holds answers of another teacher, transform, set of photos or classes, or by
-        other versions; both sides are named.
+        If the folder holds other answers, or of other versions; both sides are named.
     """
     import torchvision
 
@@ -264,7 +264,8 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
         raise ValueError(f"a cache needs at least 1 view, got {views}")
     names = [str(name) for name in dict.fromkeys(("logits", *outputs))]
     shapes = {k: tuple(v.shape[1:]) for k, v in ask(teacher, make(part, [0], 0), names).items()}
-    shard = min(len(part), max(1, SHARD_BYTES // (views * bytes_a_view(shapes))))
+    shard = max(1, SHARD_BYTES // (views * bytes_a_view(shapes)), -(-len(part) // MOST_SHARDS))
+    shard = min(len(part), shard)
     header = {
         "teacher": teacher.name,
         "weights": digest_of(teacher.network),

@@ -133,9 +133,13 @@ def run(
             if options.get("pretrained"):
                 stop_waiting_for_the_hub()
             torch.manual_seed(seed)
-            return create_student(student, num_classes=len(photos.classes), in_chans=channels, **options)
+            try:
+                return create_student(student, num_classes=len(photos.classes), in_chans=channels, **options)
+            except OSError as error:
+                raise OSError(f"the weights of {student!r} are neither here nor within reach") from error
 
-        new_student(recipe.seed)  # a misspelt name ends here
+        blank = torch.zeros(2, channels, recipe.size, recipe.size)
+        _try(f"student {student!r}", new_student(recipe.seed).eval(), blank)  # a misspelt name ends here
         facts, answers = (
             {"settings": {**settings, "match": match}, "notes": photos.notes, "bad images": photos.bad},
             None,
@@ -201,17 +205,23 @@ def _plain(settings):
     return {k: str(v) if isinstance(v, Path) else v for k, v in flat.items() if v is not None}
 
 
+def _try(what, network, blank):
+    """Raise ValueError, in one line, if the network does not take images of this size."""
+    try:
+        with torch.no_grad():
+            network(blank)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{what} does not take {blank.shape[-1]} px: {reason}") from error
+
+
 def _fitted(teacher, photos, recipe, way, folder, resume, how, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
     device = how.process.device
     teacher.to(device)
-    if teacher.input_size != recipe.size:
-        teacher.input_size = recipe.size
-        try:
-            teacher.outputs(torch.zeros(1, teacher.in_chans, recipe.size, recipe.size, device=device))
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"teacher {teacher.name!r} does not take {recipe.size} px: {reason}") from error
+    teacher.input_size = recipe.size
+    blank = torch.zeros(2, teacher.in_chans, recipe.size, recipe.size, device=device)
+    _try(f"teacher {teacher.name!r}", teacher.outputs, blank)
     fitted = adapt_teacher(teacher, photos, recipe, way=way, folder=folder, resume=resume, **how.options())
     reached = validation_accuracy(fitted, photos, recipe, how.process, how.threads)
     facts["teacher, %"] = reached

@@ -104,6 +104,11 @@ def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path):
 
 BAD = [
     ({"student": "test_byobnat"}, "no model is called 'test_byobnat'; did you mean"),
+    (
+        {"student": "deit_tiny_patch16_224"},
+        "student 'deit_tiny_patch16_224' does not take 32 px: Input height",
+    ),
+    ({"size": 8, "teacher": "digits-small"}, "classes, the photos have 3|does not take 8 px"),
     ({"teacher": "digits-small"}, "has 10 classes, the photos have 3: give it a new classifier"),
     ({"match": {"sofd": 1.0}}, "no term is called 'sofd'; there are hard, soft"),
     ({"teacher": None, "match": {"soft": 1.0}}, "soft need a teacher"),
