@@ -96,7 +96,9 @@ def _training(group):
         "--precision", choices=["auto", *PRECISIONS], default="auto", help="auto: half on a GPU"
     )
     group.add_argument("--smoothing", type=float, default=0.0, help="of the hard labels")
-    group.add_argument("--compile", action="store_true", help="torch.compile the student")
+    group.add_argument(
+        "--compile", action="store_true", help="torch.compile the student, where logits alone are matched"
+    )
 
 
 def _matching(group):

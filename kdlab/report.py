@@ -104,6 +104,7 @@ def curves(outcome, path):
         )  # fmt: skip
     if "teacher, %" in outcome.facts:
         axis.axhline(outcome.facts["teacher, %"], color="0.4", linewidth=1, linestyle=":", label="teacher")
+    axis.xaxis.set_major_locator(plots.MaxNLocator(8, integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
     axis.set_ylabel("validation accuracy, %")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -125,10 +125,9 @@ def fit(
             epoch, done = divmod(run.step, run.steps_an_epoch)
             run.model.train()
             tick = time.perf_counter()
-            for images, targets in ahead(
-                run.batches(epoch), range(done, run.steps_an_epoch), threads=threads
-            ):
-                values, total = run.losses(images, targets)
+            steps = range(done, run.steps_an_epoch)
+            for images, terms in ahead(run.batches(epoch), steps, threads=threads):
+                values, total = run.losses(images, terms)
                 run.update(total)
                 run.add(values, time.perf_counter() - tick)
                 tick = time.perf_counter()
@@ -166,6 +165,9 @@ class Run:
         self.batch = min(recipe.batch_size, len(photos.train)) // process.world * process.world
         if self.batch == 0:
             raise ValueError(f"{process.world} processes cannot share a batch of {recipe.batch_size} photos")
+        looked_at = {term.name for term in match if term.of != "logits"}
+        if recipe.compile and looked_at:  # hooks are new in each step, and so would be the compiled code
+            raise ValueError(f"compile works where only logits are matched, not with {', '.join(looked_at)}")
         self.steps_an_epoch = len(photos.train) // self.batch
         self.steps = recipe.epochs * self.steps_an_epoch
         rows = [0, min(1, len(photos.train) - 1)]

@@ -127,6 +127,9 @@ def test_terms_that_do_not_fit_are_named_before_training(tmp_path, photos, cache
             tmp_path,
             RECIPE,
         )
+    compiled = Recipe(size=32, batch_size=8, compile=True)
+    with pytest.raises(ValueError, match="compile works where only logits are matched, not with hint at 2"):
+        fit(student(), photos, [features(cache.column(2), 2)], tmp_path, compiled)
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
