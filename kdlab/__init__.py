@@ -9,6 +9,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __version__ = "0.1.0"
 _ROOMS = (
     "compress",
+    "cache",
     "data",
     "distill",
     "factorial",
@@ -19,9 +20,12 @@ _ROOMS = (
     "metrics",
     "models",
     "onnx_model",
+    "photos",
     "plots",
+    "run",
     "study",
     "teachers",
+    "train",
     "widgets",
 )
 

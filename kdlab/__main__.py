@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from kdlab import cli
 from kdlab.teachers import TEACHERS, load_teacher, shipped_teachers
 
 
@@ -22,9 +23,12 @@ def main(arguments=None):
         "lessons", nargs="+", metavar="LESSON", help="notebooks/01_hard_and_soft_labels.ipynb ..."
     )
     export.add_argument("--out", required=True, help="folder to write to; nothing in it is overwritten")
+    cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
-        if options.command == "teach":
+        if options.command in ("distill", "train"):
+            cli.run_command(options)
+        elif options.command == "teach":
             from kdlab.teach import train_teacher
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
@@ -36,7 +40,7 @@ def main(arguments=None):
         else:
             for name in shipped_teachers():
                 _print_card(load_teacher(name))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"kdlab: {error}", file=sys.stderr)
         return 2
     return 0

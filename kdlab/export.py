@@ -130,7 +130,8 @@ def _check_answers(path, images, expected, tolerance):
             difference = (file(batch, batch_size=CHECKED_AT_ONCE).to(due) - due).abs().max().item()
         except Exception as error:
             raise ValueError(
-                f"the exported file does not run on a batch of {min(len(batch), CHECKED_AT_ONCE)}: {_reason(error)}. "
+                f"the exported file does not run on a batch of {min(len(batch), CHECKED_AT_ONCE)}: "
+                f"{_reason(error)}. "
                 "Look for a layer that takes the batch size as a fixed number."
             ) from error
         if not difference <= limit:

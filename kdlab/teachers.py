@@ -33,13 +33,16 @@ class Teacher:
         Of each channel: the images are normalised with them, as in the teacher's own training.
     card : dict, optional
         How it was made.
+    classes : sequence of str, optional
+        Their names, where the weights came with them.
     """
 
     def __init__(
-        self, network, *, name, num_classes, in_chans, input_size, mean=(0.0,), std=(1.0,), card=None
-    ):
+        self, network, *, name, num_classes, in_chans, input_size, mean=(0.0,), std=(1.0,), card=None,
+        classes=None,
+    ):  # fmt: skip
         self.network = network.eval().requires_grad_(False)
-        self.name, self.card = name, card or {}
+        self.name, self.card, self.classes = name, card or {}, tuple(classes or ())
         self.num_classes, self.in_chans, self.input_size = num_classes, in_chans, input_size
         self.mean, self.std = (torch.tensor(m, dtype=torch.float32).view(-1, 1, 1) for m in (mean, std))
         self._answers = WeakTensorKeyDictionary()
@@ -112,7 +115,10 @@ class Teacher:
             for batch in batches
         ]
         features = {i: torch.cat([p.features[i] for p in parts]).to(images.device) for i in layers}
-        logits, embedding = (torch.cat([p[k] for p in parts]).to(images.device) for k in (0, 2))
+        logits, embedding = (
+            torch.cat([p[k] for p in parts]).to(images.device) if parts[0][k] is not None else None
+            for k in (0, 2)
+        )
         return Outputs(logits, features, embedding)
 
     def __call__(self, images, **options):
@@ -174,17 +180,33 @@ def load_teacher(name, *, num_classes=10, in_chans=1, input_size=32):
     OSError
         If the weights are not on this machine and cannot be fetched.
     """
+    teacher = open_teacher(name)
+    teacher.fit_or_raise(num_classes=num_classes, in_chans=in_chans, input_size=input_size)
+    return teacher
+
+
+def open_teacher(name, *, architecture=None):
+    """A frozen teacher as it is, whatever its classes and input size; see :func:`load_teacher`.
+
+    Parameters
+    ----------
+    name : str or path
+        As there, or a PyTorch checkpoint: a file of weights, or of a dict with them, of the timm
+        model that ``architecture`` names.
+    architecture : str, optional
+    """
     path = Path(name) if str(name).endswith(".safetensors") else TEACHERS / f"{name}.safetensors"
+    if architecture is not None:
+        return _from_checkpoint(Path(name), architecture)
     if path.with_suffix(".json").exists():
-        teacher = _from_file(path)
-    elif str(name).endswith(".safetensors"):
+        return _from_file(path)
+    if str(name).endswith(".safetensors"):
         raise FileNotFoundError(
             f"{path} needs its card {path.with_suffix('.json')} beside it, which is not there"
         )
-    else:
-        teacher = _from_timm(str(name), num_classes)
-    teacher.fit_or_raise(num_classes=num_classes, in_chans=in_chans, input_size=input_size)
-    return teacher
+    if Path(name).is_file():
+        raise ValueError(f"{name} is a checkpoint: say of which timm model (--architecture)")
+    return _from_timm(str(name))
 
 
 def _from_file(path):
@@ -222,25 +244,55 @@ def _from_file(path):
     return Teacher(network, name=path.stem, input_size=card["input_size"], card=card, **shape)
 
 
-def _from_timm(name, num_classes):
+def _from_checkpoint(path, architecture):
     import timm
+
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    if not timm.is_model(architecture):
+        raise ValueError(f"no model is called {architecture!r}{nearest(architecture, timm.list_models())}")
+    try:
+        state = timm.models.load_state_dict(path)
+        heads = timm.get_pretrained_cfg_value(architecture, "classifier")
+        rows = {len(state[f"{h}.weight"]) for h in (heads if isinstance(heads, tuple) else (heads,))}
+        network = timm.create_model(architecture, num_classes=rows.pop())
+        network.load_state_dict(state)
+    except Exception as error:  # unpickling raises whatever it likes
+        reason = str(error).replace("\n\t", " ").splitlines()[0]
+        raise ValueError(f"{path} does not fill {architecture}: {reason or repr(error)}"[:300]) from error
+    return _of_timm(network, path.stem)
+
+
+def _from_timm(name):
+    import timm
+
+    from kdlab.hub import stop_waiting_for_the_hub
 
     if not (name.startswith(("local-dir:", "hf-hub:")) or timm.is_model(name)):
         known = [*shipped_teachers(), *timm.list_pretrained()]
         raise ValueError(f"no teacher is called {name!r}{nearest(name, known)}")
+    if not name.startswith("local-dir:"):
+        stop_waiting_for_the_hub()
     try:
         # Not told num_classes, timm keeps the trained classifier instead of a random one.
         network = timm.create_model(name, pretrained=True)
     except OSError as error:
         raise OSError(
             f"the weights of {name!r} are not on this machine and the hub cannot be reached; "
-            f"the shipped teachers need no network: {', '.join(shipped_teachers())}"
+            f"the shipped teachers need no network: {', '.join(shipped_teachers())}; nor does a folder "
+            f"in timm's layout (local-dir:...) or a checkpoint (--architecture)"
         ) from error
     except RuntimeError as error:
         raise ValueError(f"the weights of {name!r} do not fill the model: {error}".splitlines()[0]) from error
+    return _of_timm(network, name)
+
+
+def _of_timm(network, name):
+    import timm
+
     shape = timm.data.resolve_model_data_config(network)
     channels, size, _ = shape["input_size"]
     return Teacher(
         network, name=name, num_classes=network.num_classes, in_chans=channels, input_size=size,
-        mean=shape["mean"], std=shape["std"],
+        mean=shape["mean"], std=shape["std"], classes=network.pretrained_cfg.get("label_names"),
     )  # fmt: skip

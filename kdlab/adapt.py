@@ -1,0 +1,122 @@
+"""A teacher whose classifier is for other classes gets one for these: a linear probe, or fine-tuning."""
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from kdlab.cache import ask
+from kdlab.distill import hard_labels
+from kdlab.evaluation import evaluate, statistics
+from kdlab.metrics import accuracy
+from kdlab.parallel import Process
+from kdlab.teachers import Teacher
+from kdlab.train import fit
+from kdlab.views import ahead, central_views
+
+WAYS = ("none", "probe", "finetune")
+FINETUNE_RATE = 0.1  # of the student's learning rate: these weights are trained already
+
+
+def misfit(teacher, classes):
+    """Why the teacher's answers are not about these classes; None if they are, as far as it can be told."""
+    if teacher.num_classes != len(classes):
+        return f"teacher {teacher.name!r} has {teacher.num_classes} classes, the photos have {len(classes)}"
+    if teacher.classes and teacher.classes != tuple(classes):
+        pair = next(pair for pair in zip(teacher.classes, classes) if pair[0] != pair[1])
+        return f"teacher {teacher.name!r} has the class {pair[0]!r} where the photos have {pair[1]!r}"
+    return None
+
+
+def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resume=False, progress=False):
+    """A teacher for the photos' classes: as it is where it fits, with a new classifier where it does not.
+
+    Parameters
+    ----------
+    teacher : kdlab.teachers.Teacher
+    photos : kdlab.photos.Photos
+    recipe : kdlab.train.Recipe
+        Of which fine-tuning takes a tenth of the learning rate.
+    way : str
+        ``"none"``; ``"probe"``: logistic regression on the embeddings of central views; or
+        ``"finetune"``: that, and then all weights on augmented views.
+    folder : path
+        Where fine-tuning keeps its checkpoint.
+    process, threads, resume, progress
+        As for :func:`kdlab.train.fit`.
+
+    Returns
+    -------
+    Teacher
+
+    Raises
+    ------
+    ValueError
+        If it does not fit and ``way`` is ``"none"``, or it has no single linear classifier.
+    """
+    if way not in WAYS:
+        raise ValueError(f"adapt is {way!r}; there are {', '.join(WAYS)}")
+    wrong = misfit(teacher, photos.classes)
+    if wrong and way == "none":
+        raise ValueError(f"{wrong}: give it a new classifier with --adapt probe or --adapt finetune")
+    if way == "none" or (way == "probe" and not wrong):
+        return teacher
+    process = process or Process()
+    network = (
+        copy.deepcopy(teacher.network) if not wrong else probe(teacher, photos, recipe, process, threads)
+    )
+    if way == "finetune":
+        network.requires_grad_(True)
+        gentle = replace(recipe, learning_rate=FINETUNE_RATE * recipe.learning_rate)
+        fit(
+            network, photos, [hard_labels(photos.train.labels)], folder, gentle,
+            process=process, threads=threads, resume=resume, progress=progress,
+        )  # fmt: skip
+        mean, std = statistics(network, teacher.in_chans)
+    else:
+        mean, std = teacher.mean.flatten().tolist(), teacher.std.flatten().tolist()
+    return Teacher(
+        network, name=f"{teacher.name}, {way}", num_classes=len(photos.classes), in_chans=teacher.in_chans,
+        input_size=teacher.input_size, mean=mean, std=std, card=teacher.card, classes=photos.classes,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def probe(teacher, photos, recipe, process, threads):
+    """A copy of the teacher's network with a classifier from logistic regression on its embeddings."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    network = copy.deepcopy(teacher.network)
+    part, rows = photos.train, range(len(photos.train))
+    starts = range(0, len(rows), 256)
+    views = ahead(lambda i: central_views(part, rows[i : i + 256], size=recipe.size), starts, threads=threads)
+    found = [ask(teacher, v, ["embedding"])["embedding"].cpu() for v in views]
+    scaler = StandardScaler()
+    embeddings = scaler.fit_transform(torch.cat(found).double().numpy())
+    reader = LogisticRegression(max_iter=500).fit(embeddings, part.labels.numpy())
+    weight, bias = _all_classes(reader)
+    weight = weight / torch.from_numpy(scaler.scale_)
+    bias = bias - weight @ torch.from_numpy(scaler.mean_)
+    network.reset_classifier(len(photos.classes))
+    classifier = network.get_classifier()
+    if not hasattr(classifier, "weight") or classifier.weight.flatten(1).shape != weight.shape:
+        raise ValueError(f"teacher {teacher.name!r} has no single linear classifier to replace")
+    classifier.to(process.device)
+    classifier.weight.copy_(weight.view_as(classifier.weight))
+    classifier.bias.copy_(bias)
+    return network.eval()
+
+
+def _all_classes(reader):
+    """Weights (C, D) and biases (C,) of a logistic regression; for two classes it keeps one row only."""
+    weight, bias = torch.from_numpy(reader.coef_), torch.from_numpy(reader.intercept_)
+    if len(weight) == 1:
+        weight, bias = torch.cat([-weight / 2, weight / 2]), torch.cat([-bias / 2, bias / 2])
+    return weight, bias
+
+
+def validation_accuracy(network, photos, recipe, process=None, threads=1):
+    """Accuracy on the validation photos in percent, of a student or a Teacher."""
+    logits = evaluate(network, photos.validation, recipe.size, process, threads)
+    return accuracy(logits, photos.validation.labels)

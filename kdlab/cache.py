@@ -1,0 +1,300 @@
+"""The teacher speaks once: its answers to K views of every photo, on disk, looked up in training."""
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kdlab.files import sync_folder, write_atomically
+from kdlab.models import digest_of
+from kdlab.projectors import tokens_to_map
+from kdlab.topk import keep_top, read_top
+from kdlab.views import ahead
+
+SHARD_BYTES = 64 * 2**20  # a shard is written whole or not at all, and is what a killed run loses
+MOST_SHARDS = 128  # each is an open file or a few while it is read
+MOST_WHOLE_LOGITS = 1000
+KEPT_LOGITS = 64
+BYTES = 2  # float16
+TOLERANCE = 0.01  # of the largest logit; half precision is a twentieth of this
+
+
+class Column:
+    """One output, for look-ups: ``column[images, view]`` gives float32 (len(images), ...).
+
+    ``shape`` is that of one view of all images.
+    """
+
+    def __init__(self, cache, name, shape):
+        self.cache, self.name, self.shape, self.ndim = cache, name, (cache.images, *shape), 1 + len(shape)
+
+    def __getitem__(self, key):
+        images, view = key
+        return self.cache.look_up(self.name, images, view)
+
+
+@dataclass
+class Cache:
+    """Answers in ``folder``, complete after :meth:`write`. Made by :func:`open_cache`."""
+
+    folder: Path
+    header: dict
+    images: int
+    views: int
+    shapes: dict
+    shard: int
+    seconds: float = 0.0
+    answered: int = 0
+    _shards: dict = field(default_factory=dict, repr=False)
+
+    def column(self, name):
+        """The answers called ``name``: ``"logits"``, ``"embedding"`` or a layer."""
+        return Column(self, str(name), self.shapes[str(name)])
+
+    @property
+    def kept(self):
+        """How many logits of an image are kept; None: all of them."""
+        return kept_logits(self.shapes)
+
+    @property
+    def bytes(self):
+        """What the whole cache takes on disk."""
+        return self.images * self.views * bytes_a_view(self.shapes)
+
+    @property
+    def bytes_missing(self):
+        """What is still to be written."""
+        return sum(len(self._range(n)) for n in self.missing()) * self.views * bytes_a_view(self.shapes)
+
+    def look_up(self, name, images, view):
+        """Float32 (len(images), ...), the classes that were not kept filled in."""
+        if name == "logits" and self.kept:
+            return read_top(
+                *(self._rows(f"logits-{k}", images, view) for k in _TOP), self.shapes["logits"][0]
+            )
+        return self._rows(name, images, view).float()
+
+    def _rows(self, name, images, view):
+        images = np.asarray(images)
+        shards, places = images // self.shard, images % self.shard
+        first = self._shard(shards[0], name)
+        rows = np.empty((len(images), *first.shape[2:]), first.dtype)
+        for number in np.unique(shards):
+            mine = shards == number
+            rows[mine] = self._shard(number, name)[places[mine], view]
+        return torch.from_numpy(rows)
+
+    def _shard(self, number, name):
+        key = number, name
+        if key not in self._shards:
+            try:
+                mapped = np.load(self._path(number) / f"{name}.npy", mmap_mode="r")
+                self._shards[key] = mapped.view(np.ndarray)
+            except (OSError, ValueError) as error:
+                raise ValueError(
+                    f"the cache's {self._path(number)} is damaged ({error}): delete it"
+                ) from error
+        return self._shards[key]
+
+    def _path(self, number):
+        return self.folder / f"{number:05}"
+
+    def missing(self):
+        """Numbers of the shards that are not there."""
+        return [n for n in range(-(-self.images // self.shard)) if not self._path(n).exists()]
+
+    def write(self, teacher, part, make, *, rank=0, world=1, batch_size=64, threads=1, progress=False):
+        """Ask the teacher for what is missing, this process its share of the shards.
+
+        Parameters
+        ----------
+        teacher : kdlab.teachers.Teacher
+        part : kdlab.photos.Part
+        make : callable
+            ``make(part, images, view)`` gives uint8 images, as the header's transform says.
+        """
+        from tqdm.auto import tqdm
+
+        mine = self.missing()[rank::world]
+        bar = tqdm(
+            total=sum(len(self._range(n)) for n in mine) * self.views, desc="teacher", unit="view",
+            disable=not progress, leave=False,
+        )  # fmt: skip
+        start = time.perf_counter()
+        for number in mine:
+            arrays = {}
+            rows = self._range(number)
+            batches = [(i, view) for view in range(self.views) for i in range(0, len(rows), batch_size)]
+            images = ahead(
+                lambda key, r=rows: make(part, r[key[0] : key[0] + batch_size], key[1]),
+                batches,
+                threads=threads,
+            )
+            for (i, view), batch in zip(batches, images):
+                for name, values in self._answers(teacher, batch).items():
+                    if name not in arrays:
+                        arrays[name] = np.empty((len(rows), self.views, *values.shape[1:]), values.dtype)
+                    arrays[name][i : i + len(batch), view] = values
+                bar.update(len(batch))
+            self._save(number, arrays)
+            self.answered += len(rows) * self.views
+        bar.close()
+        self.seconds += time.perf_counter() - start
+
+    def _range(self, number):
+        return range(number * self.shard, min(self.images, (number + 1) * self.shard))
+
+    def _save(self, number, arrays):
+        half = self._path(number).with_suffix(".part")
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
+        for name, values in arrays.items():
+            with write_atomically(half / f"{name}.npy") as file:
+                np.save(file, values)
+        half.rename(self._path(number))
+        sync_folder(self.folder)
+
+    def _answers(self, teacher, images):
+        answers = ask(teacher, images, self.shapes)
+        if self.kept:
+            answers.update(zip((f"logits-{k}" for k in _TOP), keep_top(answers.pop("logits"), self.kept)))
+        out = {}
+        for name, values in answers.items():
+            whole = name == "logits-classes"
+            out[name] = values.to(torch.int32 if whole else torch.float16).cpu().numpy()
+            if not whole and not np.isfinite(out[name]).all():
+                raise ValueError(
+                    f"the teacher's {name} does not fit half precision: values beyond 65,504 or NaN"
+                )
+        return out
+
+    def verify(self, teacher, part, make, *, samples=64, seed=0):
+        """Ask the teacher again about a sample; the largest error of a stored logit, in logits.
+
+        Raises ValueError if it is more than rounding.
+        """
+        random = torch.Generator().manual_seed(seed)
+        worst = largest = 0.0
+        for view in range(self.views):
+            images = torch.randint(self.images, (-(-samples // self.views),), generator=random).tolist()
+            fresh = ask(teacher, make(part, images, view), {"logits": None})["logits"].cpu()
+            if self.kept:
+                kept = keep_top(fresh, self.kept)
+                fresh = read_top(*kept, fresh.shape[1])
+            worst = max(worst, (fresh - self.look_up("logits", images, view)).abs().max().item())
+            largest = max(largest, fresh.abs().max().item())
+        if not worst <= TOLERANCE * largest:
+            raise ValueError(
+                f"stored and fresh answers of teacher {teacher.name!r} differ by up to {worst:.3g} logits "
+                f"(largest {largest:.3g}): the cache {self.folder} is not this teacher's; delete it"
+            )
+        return worst
+
+    def break_even(self, seconds_a_look_up):
+        """Epochs after which asking once has cost less than asking always; None if not measured.
+
+        From the measured time of a teacher's answer and that of a look-up.
+        """
+        if not self.answered:
+            return None
+        answer = self.seconds / self.answered
+        return (
+            self.views * answer / (answer - seconds_a_look_up) if answer > seconds_a_look_up else float("inf")
+        )
+
+
+_TOP = ("values", "classes", "rest")
+
+
+def kept_logits(shapes):
+    """How many logits of an image are kept, from the shapes of the outputs; None: all of them."""
+    return KEPT_LOGITS if shapes["logits"][0] > MOST_WHOLE_LOGITS else None
+
+
+def bytes_a_view(shapes):
+    """What the answers to one view of one image take on disk."""
+    numbers = {name: math.prod(shape) for name, shape in shapes.items()}
+    if kept_logits(shapes):
+        numbers["logits"] = 3 * KEPT_LOGITS + 1  # a value of 2 bytes and a class of 4 each; the rest's mass
+    return BYTES * sum(numbers.values())
+
+
+def ask(teacher, images, names):
+    """The teacher's float outputs to uint8 images by name, token sequences as maps."""
+    device = next(teacher.network.parameters()).device
+    layers = [int(n) if n.lstrip("-").isdigit() else n for n in names if n not in ("logits", "embedding")]
+    outputs = teacher.outputs(images.to(device).float() / 255, layers, batch_size=len(images))
+    if outputs.embedding is None and "embedding" in names:
+        raise ValueError(f"teacher {teacher.name!r} has no single linear classifier, and so no embedding")
+    found = {"logits": outputs.logits, "embedding": outputs.embedding}
+    found |= {str(layer): tokens_to_map(maps) for layer, maps in outputs.features.items()}
+    return {name: found[name] for name in names}
+
+
+def open_cache(folder, teacher, part, make, *, transform, classes, views, outputs=("logits",)):
+    """The cache in this folder, begun if it is empty; refused if it is of anything else.
+
+    Parameters
+    ----------
+    folder : path
+    teacher : kdlab.teachers.Teacher
+    part : kdlab.photos.Part
+    make : callable
+        As in :meth:`Cache.write`; ``transform`` says in words what it does, with seed and sizes.
+    classes : sequence of str
+    views : int
+    outputs : sequence of str or int
+        ``"logits"``, ``"embedding"``, and layers.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds other answers, or of other versions; both sides are named.
+    """
+    import torchvision
+
+    folder = Path(folder)
+    if views < 1:
+        raise ValueError(f"a cache needs at least 1 view, got {views}")
+    names = [str(name) for name in dict.fromkeys(("logits", *outputs))]
+    shapes = {k: tuple(v.shape[1:]) for k, v in ask(teacher, make(part, [0], 0), names).items()}
+    shard = max(1, SHARD_BYTES // (views * bytes_a_view(shapes)), -(-len(part) // MOST_SHARDS))
+    shard = min(len(part), shard)
+    header = {
+        "teacher": teacher.name,
+        "weights": digest_of(teacher.network),
+        "transform": transform,
+        "photos": f"{len(part)} images, {part.digest}",
+        "classes": f"{len(classes)}, {hashlib.sha256(json.dumps(list(classes)).encode()).hexdigest()[:16]}",
+        "views": views,
+        "outputs": {name: list(shape) for name, shape in shapes.items()},
+        "layout": f"1, {shard} images a shard, float16, {kept_logits(shapes) or 'all'} logits",
+        "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
+    }
+    path = folder / "header.json"
+    if path.exists():
+        _refuse_other(path, header)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as file:
+            file.write(json.dumps(header, indent=1).encode())
+    return Cache(folder, header, len(part), views, shapes, shard)
+
+
+def _refuse_other(path, header):
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete the folder {path.parent}") from error
+    for key, ours in header.items():
+        if key != "teacher" and found.get(key) != ours:  # its name is for the reader
+            raise ValueError(
+                f"the cache {path.parent} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
+                f"delete it or name another (--cache)"
+            )

@@ -1,0 +1,66 @@
+"""Files that are whole or not there, and a clear word before work starts where none can be written."""
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_atomically(path):
+    """A binary file to write; it takes the place of ``path`` only when it is complete and on disk.
+
+    Killed or failing at any moment, it leaves what was at ``path`` before as it was.
+    """
+    path = Path(path)
+    half = path.with_name(f"{path.name}.part")
+    try:
+        with open(half, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    except Exception:
+        half.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder):
+    """Make a rename in this folder last through a power cut, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_folder(folder, *, needed=0):
+    """Make the folder; raise OSError, in one line, if it cannot be written or lacks the space.
+
+    Parameters
+    ----------
+    folder : path
+    needed : int
+        Bytes that the work ahead will write.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"kdlab")
+    except OSError as error:
+        raise OSError(
+            f"the output folder {folder} cannot be written: {error.strerror or error}; "
+            f"give another one with --out"
+        ) from error
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"{folder} has {free / 1e9:.2f} GB free, this run writes about {needed / 1e9:.2f} GB: "
+            f"free some space, give another --out, or cache fewer views"
+        )

@@ -1,0 +1,99 @@
+"""Image sets by name, from torchvision or the Hugging Face hub: what is on this machine first."""
+
+import inspect
+import os
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlparse
+
+from kdlab.hub import reachable, stop_waiting_for_the_hub
+from kdlab.models import nearest
+
+HELD_OUT = ("val", "validation", "valid", "test")
+
+
+def torchvision_set(name):
+    """One of torchvision's sets: what is on this machine, or a download if its host answers."""
+    from torchvision import datasets
+
+    known = [n for n in datasets.__all__ if "download" in inspect.signature(getattr(datasets, n)).parameters]
+    if name not in known:
+        raise ValueError(f"torchvision has no set called {name!r} to download{nearest(name, known)}")
+    kind = getattr(datasets, name)
+    takes = inspect.signature(kind).parameters
+    if "train" in takes:
+        wanted = {"train": {"train": True}, "validation": {"train": False}}
+    elif "split" in takes and takes["split"].default != "letters":
+        held_out = "val" if name in ("Imagenette", "Places365", "ImageNet") else "test"
+        first = "trainval" if name in ("OxfordIIITPet", "FGVCAircraft") else "train"
+        wanted = {"train": {"split": first}, "validation": {"split": held_out}}
+    else:
+        wanted = {"train": {}}
+    root = Path(os.environ.get("KDLAB_DATA", Path.home() / ".cache" / "kdlab")) / "torchvision"
+    parts = {}
+    for part, options in wanted.items():
+        try:
+            parts[part] = kind(root, download=False, **options)
+        except RuntimeError:
+            url = next(
+                (u for u in (getattr(kind, a, None) for a in ("url", "_URL")) if isinstance(u, str)), None
+            )
+            host = urlparse(url or "https://download.pytorch.org").netloc
+            if not reachable(f"https://{host}"):
+                raise OSError(
+                    f"torchvision:{name} is not in {root} and {host} does not answer; give a folder "
+                    f"of photos, or put the set there (KDLAB_DATA names another place)"
+                ) from None
+            root.mkdir(parents=True, exist_ok=True)
+            parts[part] = kind(root, download=True, **options)
+    return _items_of(parts, lambda d: getattr(d, "classes", None), lambda d, i: d[i])
+
+
+def hugging_face_set(name):
+    """An image set of the Hugging Face hub, or a folder in its layout, through ``datasets``."""
+    local = Path(name).is_dir()
+    if not local and not stop_waiting_for_the_hub():
+        os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when datasets is imported
+    try:
+        import datasets
+    except ImportError:
+        raise OSError(
+            f"hf:{name} needs the package datasets (pip install datasets), which is not here"
+        ) from None
+    try:
+        found = datasets.load_dataset(name)
+    except (OSError, datasets.exceptions.DatasetsError) as error:
+        raise OSError(
+            f"hf:{name} is not on this machine and the hub cannot be reached, or has no such set; "
+            f"give a folder of photos ({str(error).splitlines()[0]})"
+        ) from None
+    held_out = next((s for s in HELD_OUT if s in found), None)
+    parts = {"train": found["train"], **({"validation": found[held_out]} if held_out else {})}
+    kinds = {key: type(kind).__name__ for key, kind in parts["train"].features.items()}
+    image, label = (
+        next((k for k, v in kinds.items() if v == what), None) for what in ("Image", "ClassLabel")
+    )
+    if image is None or label is None:
+        raise ValueError(f"hf:{name} has no pair of an image and a class label; its columns are {kinds}")
+    labels = {id(part): part[label] for part in parts.values()}
+    return _items_of(
+        parts, lambda d: d.features[label].names, lambda d, i: (d[i][image], labels[id(d)][i]),
+        labels=lambda d: labels[id(d)],
+    )  # fmt: skip
+
+
+def _items_of(parts, classes, get, labels=None):
+    """Items of map-style sets, class names from the set or from the labels."""
+    listed = {}
+    for part, found in parts.items():
+        known = (
+            labels(found) if labels else getattr(found, "targets", None) or getattr(found, "_labels", None)
+        )
+        known = [int(get(found, i)[1]) for i in range(len(found))] if known is None else list(map(int, known))
+        listed[part] = [(f"{part}/{i}", y, partial(_first, get, found, i)) for i, y in enumerate(known)]
+    names = classes(parts["train"]) or [str(c) for c in range(1 + max(y for _, y, _ in listed["train"]))]
+    return listed, [" ".join(n) if isinstance(n, tuple) else str(n) for n in names]
+
+
+def _first(get, found, i):
+    return get(found, i)[0]
