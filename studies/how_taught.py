@@ -1,10 +1,9 @@
-"""How a teacher is used: smoothed or not, on noisy labels, for how long, and again and again.
+"""How a teacher is used: smoothed or not, against noisy labels, for how long, and again and again.
 
 ``python studies/how_taught.py`` trains the teachers that are not shipped and writes
 data/results/how_taught.json; about twenty minutes on one core.
 """
 
-import functools
 from types import SimpleNamespace
 
 import torch
@@ -15,7 +14,7 @@ from kdlab.results import run_studies
 from kdlab.study import compare
 from kdlab.teachers import Teacher, load_teacher
 
-TRAINING = {"steps": 300, "batch_size": 64, "learning_rate": 0.02}
+TRAINING = {"steps": 500, "batch_size": 64, "learning_rate": 0.02}
 NOISE = 0.4
 GENERATIONS = 3
 
@@ -32,8 +31,8 @@ def answers_of(name, temperature):
     return lambda d: (d.train.images, [soft_targets(d.answers[name], temperature=temperature)])
 
 
-def cluttered(seed, teachers, views=5):
-    splits = data.cluttered_digits(views=views, seed=seed)
+def cluttered(seed, teachers):
+    splits = data.cluttered_digits(views=8, seed=seed)
     train = splits.labelled
     answers = {name: teacher(train.images) for name, teacher in teachers.items()}
     noisy = data.noisy_labels(train, NOISE, seed=seed)
@@ -81,20 +80,20 @@ def noise(seeds):
     )  # fmt: skip
 
 
-@functools.cache
-def many_views(seed):
-    return cluttered(seed, {"teacher": load_teacher("cluttered-small")}, views=10)
-
-
 def patience(steps):
-    def study(seeds):
-        return compare(
-            {"hard labels": labels_of, "soft targets": answers_of("teacher", 4)},
-            data=many_views, student=student, baseline="hard labels", seeds=seeds,
-            **{**TRAINING, "steps": steps},
-        )  # fmt: skip
+    teacher = load_teacher("digits-small")
 
-    return study
+    def clean(seed):
+        splits = data.digits(650, seed=seed)
+        answers = {"teacher": teacher(splits.labelled.images)}
+        return SimpleNamespace(
+            train=splits.labelled, answers=answers, validation=splits.validation, test=splits.test
+        )
+
+    return lambda seeds: compare(
+        {"hard labels": labels_of, "soft targets": answers_of("teacher", 4)},
+        data=clean, student=lambda: models.MLP(32), baseline="hard labels", seeds=2 * seeds, steps=steps,
+    )  # fmt: skip
 
 
 def generations(seeds):

@@ -16,7 +16,7 @@ from kdlab.study import compare
 from kdlab.teachers import Teacher, load_teacher
 
 T = 2
-TRAINING = {"steps": 300, "batch_size": 64, "learning_rate": 0.02}
+TRAINING = {"steps": 500, "batch_size": 64, "learning_rate": 0.02}
 SIZES = ("tiny", "small", "large")
 RESNET = {"output_stride": 8, "channels": (16, 32, 64, 128)}
 VIT = {"img_size": 32, "patch_size": 8, "depth": 4, "embed_dim": 64, "num_heads": 4}
@@ -45,7 +45,7 @@ def make_data(teachers):
 
     @functools.cache
     def cluttered(seed):
-        splits = data.cluttered_digits(views=5, seed=seed)
+        splits = data.cluttered_digits(views=8, seed=seed)
         train, test = splits.labelled, splits.test
         answers = {name: teacher(train.images) for name, teacher in teachers.items()}
         for name, teacher in teachers.items():

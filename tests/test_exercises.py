@@ -139,7 +139,7 @@ def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id, 
     assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
 
 
-@pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id != "3.2"], ids=lambda e: e.id)
+@pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4")], ids=lambda e: e.id)
 @pytest.mark.parametrize(
     "distort", [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
 )

@@ -102,6 +102,21 @@ _ALL = [
         "b": "That tells whether the relations must be those of the same images.",
         "c": "A random network of the same kind also has relations. The difference to it is what was learned.",
     }),
+    Question("6.q1", "b", {
+        "a": "Its own accuracy says how well it reads, not how much its answers tell. The lesson has counter-examples.",
+        "b": "The student is what you deploy, and validation images had no part in its training or in the final score.",
+        "c": "The best of several test scores is partly luck, and afterwards there is nothing left to test on.",
+    }),
+    Question("6.q2", "c", {
+        "a": "That is the main effect: what smoothing does when the temperature is left open.",
+        "b": "That is one of the two effects. It cannot say how they differ.",
+        "c": "A difference of differences, taken seed by seed, with an interval of its own.",
+    }),
+    Question("6.q3", "a", {
+        "a": "If it reads every digit, it still disagrees with the two labels in five that are wrong.",
+        "b": "A student that had learned the noise by heart knows nothing of the noise on new images.",
+        "c": "More wrong training labels would not change the wrong labels of the test set.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}
