@@ -12,12 +12,10 @@ import torch
 from kdlab import data, metrics, models
 from kdlab.distill import distill, hard_labels, soft_targets
 from kdlab.results import run_studies
-from kdlab.study import compare
+from kdlab.study import Result, compare
 from kdlab.teachers import Teacher, load_teacher
 
 T = 2
-TRAINING = {"steps": 500, "batch_size": 64, "learning_rate": 0.02}
-SIZES = ("tiny", "small", "large")
 RESNET = {"output_stride": 8, "channels": (16, 32, 64, 128)}
 VIT = {"img_size": 32, "patch_size": 8, "depth": 4, "embed_dim": 64, "num_heads": 4}
 
@@ -40,78 +38,82 @@ def train_teacher(architecture, steps, learning_rate=0.01, **options):
     return Teacher(network, name=name, num_classes=data.NUM_CLASSES, in_chans=1, input_size=data.SIZE)
 
 
-def make_data(teachers):
-    """``data(seed)`` with each teacher's answers, made once a seed for all studies of these teachers."""
+class Staff:
+    """A few teachers, and ``data(seed)`` with their answers, made once for all studies of these teachers."""
 
-    @functools.cache
-    def cluttered(seed):
+    def __init__(self, teachers):
+        self.teachers = teachers
+        self.data = functools.cache(self._data)
+
+    def _data(self, seed):
         splits = data.cluttered_digits(views=8, seed=seed)
-        train, test = splits.labelled, splits.test
-        answers = {name: teacher(train.images) for name, teacher in teachers.items()}
-        for name, teacher in teachers.items():
-            print(f"seed {seed}, {name}: {metrics.accuracy(teacher(test.images), test.labels):.1f} % on test")
-        return SimpleNamespace(train=train, answers=answers, validation=splits.validation, test=test)
+        train = splits.labelled
+        answers = {name: teacher(train.images) for name, teacher in self.teachers.items()}
+        return SimpleNamespace(train=train, answers=answers, validation=splits.validation, test=splits.test)
 
-    return cluttered
+    def accuracies(self, seeds):
+        """How well the teachers themselves read each seed's test images."""
+        tests = [self.data(seed).test for seed in range(seeds)]
+        scores = {
+            name: [metrics.accuracy(teacher(test.images), test.labels) for test in tests]
+            for name, teacher in self.teachers.items()
+        }
+        return Result(next(iter(scores)), scores, metric="the teacher's own accuracy, %", planned=seeds)
 
-
-def study(seeds, teachers, student, *, controls=(), **training):
-    arms = {"hard labels": lambda d: (d.train.images, [hard_labels(d.train.labels)])}
-    if "label smoothing" in controls:
-        arms["label smoothing"] = lambda d: (d.train.images, [hard_labels(d.train.labels, smoothing=0.1)])
-    for name in teachers.names:
-        arms[name] = lambda d, name=name: (d.train.images, [soft_targets(d.answers[name], temperature=T)])
-    return compare(
-        arms,
-        data=teachers.data,
-        student=student,
-        baseline="hard labels",
-        seeds=seeds,
-        **{**TRAINING, **training},
-    )
+    def study(self, seeds, student, *, smoothing=None, learning_rate=0.02):
+        arms = {"hard labels": lambda d: (d.train.images, [hard_labels(d.train.labels)])}
+        if smoothing:
+            arms["label smoothing"] = lambda d: (
+                d.train.images,
+                [hard_labels(d.train.labels, smoothing=smoothing)],
+            )
+        for name in self.teachers:
+            arms[name] = lambda d, name=name: (d.train.images, [soft_targets(d.answers[name], temperature=T)])
+        return compare(
+            arms, data=self.data, student=student, baseline="hard labels", seeds=seeds,
+            steps=500, batch_size=64, learning_rate=learning_rate,
+        )  # fmt: skip
 
 
 @functools.cache
 def sizes():
-    teachers = {size: load_teacher(f"cluttered-{size}") for size in SIZES}
-    return SimpleNamespace(names=teachers, data=make_data(teachers))
+    return Staff({size: load_teacher(f"cluttered-{size}") for size in ("tiny", "small", "large")})
 
 
 @functools.cache
 def stopped():
-    teachers = {f"{steps} steps": train_teacher("resnet10t", steps, **RESNET) for steps in (100, 300)}
-    teachers["1500 steps"] = load_teacher("cluttered-small")
-    return SimpleNamespace(names=teachers, data=make_data(teachers))
+    early = {f"{steps} steps": train_teacher("resnet10t", steps, **RESNET) for steps in (100, 300)}
+    return Staff({"1500 steps": load_teacher("cluttered-small"), **early})
 
 
 @functools.cache
 def families():
-    teachers = {
-        "CNN": load_teacher("cluttered-small"),
-        "ViT": train_teacher("vit_tiny_patch16_224", 800, 0.002, **VIT),
-        # A CNN that was trained for less, so that it is no better than the ViT.
-        "CNN, trained for less": train_teacher("resnet10t", 100, **RESNET),
-    }
-    return SimpleNamespace(names=teachers, data=make_data(teachers))
+    return Staff(
+        {
+            "CNN": load_teacher("cluttered-small"),
+            # Trained for less, so that it is not far from the ViT.
+            "CNN, 100 steps": train_teacher("resnet10t", 100, **RESNET),
+            "ViT": train_teacher("vit_tiny_patch16_224", 400, 0.002, **VIT),
+        }
+    )
 
 
 def gap(width):
-    return lambda seeds: study(seeds, sizes(), lambda: models.TinyCNN(width), controls=("label smoothing",))
+    return lambda seeds: sizes().study(seeds, lambda: models.TinyCNN(width), smoothing=0.1)
 
 
-def family(architecture, learning_rate=TRAINING["learning_rate"], **options):
+def family(architecture, learning_rate, **options):
     student = functools.partial(models.create_student, architecture, **options)
-    return lambda seeds: study(seeds, families(), student, learning_rate=learning_rate)
+    return lambda seeds: families().study(seeds, student, learning_rate=learning_rate)
 
 
 STUDIES = {
     **{f"width {width}": gap(width) for width in (4, 8, 16)},
-    "stopped early": lambda seeds: study(seeds, stopped(), lambda: models.TinyCNN(8)),
-    "CNN student": family("tiny_cnn", width=8),
+    "teachers stopped early": lambda seeds: stopped().accuracies(seeds),
+    "stopped early": lambda seeds: stopped().study(seeds, lambda: models.TinyCNN(8)),
+    "teachers of two families": lambda seeds: families().accuracies(seeds),
+    "CNN student": family("tiny_cnn", 0.02, width=8),
     "MLP student": family("mlp", 0.003, hidden=64),
-    "ViT student": family(
-        "vit_tiny_patch16_224", 0.002, img_size=32, patch_size=8, depth=2, embed_dim=48, num_heads=3
-    ),
 }
 
 if __name__ == "__main__":

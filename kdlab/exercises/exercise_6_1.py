@@ -1,116 +1,89 @@
-"""Exercise 6.1: an interaction, pair by pair."""
+"""Exercise 6.1: what the wrong classes say."""
 
-import math
-
-import numpy as np
-from scipy import stats
+import torch
+import torch.nn.functional as F
 
 from kdlab.exercises.core import Exercise, Mistake, value
-from kdlab.study import mean_interval
 
-_four = (
-    [50.0, 62.0, 41.0, 55.0],
-    [58.0, 75.0, 47.0, 70.0],
-    [70.0, 84.0, 66.0, 79.0],
-    [61.0, 70.0, 60.0, 66.0],
-)
-_six = (
-    [40.0, 45.0, 52.0, 38.0, 49.0, 60.0], [41.0, 49.0, 55.0, 45.0, 50.0, 66.0],
-    [55.0, 60.0, 71.0, 50.0, 66.0, 70.0], [54.0, 52.0, 65.0, 49.0, 55.0, 68.0],
-)  # fmt: skip
+# The second row's largest logit is not at its label.
+_small = [[6.0, 1.0, 2.0, -3.0], [4.0, 5.0, -1.0, 0.0], [0.0, 2.0, 3.0, 9.0]]
 
 
-def _of(combine):
-    """The interval of ``combine(plain_1, smoothed_1, plain_4, smoothed_4)``, seed by seed."""
-    return lambda *scores: mean_interval(combine(*map(np.array, scores)))
+def _case():
+    random = torch.Generator().manual_seed(2)
+    labels = torch.arange(8) % 5
+    return 2 * torch.randn(8, 5, generator=random) + 3 * F.one_hot(labels, 5), labels
 
 
-def _around(half):
-    """The right mean, with another half width."""
-
-    def code(*scores):
-        mean = _interaction(*scores)[0]
-        return mean, mean - half(*map(np.array, scores)), mean + half(*map(np.array, scores))
-
-    return code
+def _spread(z, y, *, at=lambda z, y: y, over=1, prepare=lambda z: z, unbiased=True, power=1):
+    wrong = prepare(z)[~F.one_hot(at(z, y), z.shape[1]).bool()].view(len(z), -1)
+    return wrong.std(dim=over, correction=int(unbiased)).pow(power).mean()
 
 
-def _unpaired(freedom):
-    def half(*scores):
-        error = math.sqrt(sum(s.var(ddof=1) / len(s) for s in scores))
-        return stats.t.ppf(0.975, freedom(len(scores[0]))) * error
+def _variant(**options):
+    return lambda z, y: _spread(z, y, **options)
 
-    return _around(half)
-
-
-def _ends(cross):
-    """From the ends of the two effects' own intervals."""
-
-    def code(a, b, c, d):
-        (m1, l1, h1), (m4, l4, h4) = (mean_interval(np.array(y) - np.array(x)) for x, y in ((a, b), (c, d)))
-        return (m4 - m1, l4 - h1, h4 - l1) if cross else (m4 - m1, l4 - l1, h4 - h1)
-
-    return code
-
-
-_interaction = _of(lambda a, b, c, d: (d - c) - (b - a))
 
 EXERCISE = Exercise(
     id="6.1",
-    title="An interaction",
-    reference=_interaction,
+    title="What the wrong classes say",
+    reference=_spread,
     observe=value,
-    cases={"four seeds": lambda: tuple(map(list, _four)), "six seeds": lambda: tuple(map(list, _six))},
+    cases={
+        "three rows of four logits": lambda: (torch.tensor(_small), torch.tensor([0, 0, 3])),
+        "eight rows of five logits": _case,
+    },
     mistakes=[
         Mistake(
-            "pairs not used",
-            (_unpaired(lambda n: 4 * n - 4), _unpaired(lambda n: n - 1), _unpaired(lambda n: 2 * n - 2)),
-            "The interval was made from the spread of the four arms. But the arms of one seed share data and weights: take the "
-            "differences seed by seed first, and what the seed does to all four drops out.",
+            "the right class counted",
+            (lambda z, y: z.std(dim=1).mean(),),
+            "The right class stands far above the others, and its distance is not what is asked. Take the others only.",
         ),
         Mistake(
-            "the main effect in place of the interaction",
+            "the right class set to 0, not left out",
             (
-                _of(lambda a, b, c, d: ((d - c) + (b - a)) / 2),
-                _of(lambda a, b, c, d: (d - c) + (b - a)),
+                lambda z, y: (z * (1 - F.one_hot(y, z.shape[1]))).std(dim=1).mean(),
+                lambda z, y: z.masked_fill(F.one_hot(y, z.shape[1]).bool(), 0.0).std(dim=1).mean(),
             ),
-            "You added the two effects. Their mean says what smoothing does on the whole; the interaction says how much "
-            "more it does at the one temperature than at the other.",
+            "A 0 in its place is a number like any other, and enters into the spread. Remove the entry.",
         ),
         Mistake(
-            "the effect at one temperature",
-            (_of(lambda a, b, c, d: d - c), _of(lambda a, b, c, d: b - a)),
-            "That is what smoothing does at one temperature. The interaction is the difference of two such effects.",
+            "the largest left out, not the label",
+            (_variant(at=lambda z, y: z.argmax(dim=1)),),
+            "You left out the class that the teacher answers. Where it errs, that is one of the wrong classes.",
         ),
         Mistake(
-            "the effect of the temperature",
-            (_of(lambda a, b, c, d: d - b), _of(lambda a, b, c, d: c - a)),
-            "That is what the temperature does to one teacher. The interaction needs all four arms.",
+            "the right class alone kept",
+            (lambda z, y: z.gather(1, y[:, None]).std(),),
+            "That is the spread of the right class over the images. It is the others that are asked for.",
         ),
         Mistake(
-            "the sign turned round",
-            (_of(lambda a, b, c, d: (b - a) - (d - c)),),
-            "Asked is the effect at T = 4 minus the effect at T = 1.",
+            "spread over the images",
+            (_variant(over=0), lambda z, y: z.std(dim=0).mean()),
+            "The spread was taken down each column, over images. One image's wrong classes are to be compared with each other.",
         ),
         Mistake(
-            "half of it",
-            (_of(lambda a, b, c, d: ((d - c) - (b - a)) / 2),),
-            "Some textbooks on designs halve the difference. Here it is asked for whole, so that it is in points.",
+            "one spread for all images together",
+            (lambda z, y: z[~F.one_hot(y, z.shape[1]).bool()].std(),),
+            "All logits were thrown together. Images differ in the level of their logits, which says nothing about classes: "
+            "take the spread of each row, then the mean.",
         ),
         Mistake(
-            "ends of two intervals subtracted",
-            (_ends(cross=False), _ends(cross=True)),
-            "Intervals cannot be subtracted end by end. Subtract seed by seed, and make one interval of the differences.",
+            "probabilities in place of logits",
+            (_variant(prepare=lambda z: z.softmax(dim=1)),),
+            "Beside a sure answer the probabilities of the wrong classes are all near 0. A temperature brings the logits to light.",
         ),
         Mistake(
-            "SD read as the interval of the mean",
-            (
-                _around(lambda a, b, c, d: ((d - c) - (b - a)).std(ddof=1)),
-                _around(lambda a, b, c, d: 1.96 * ((d - c) - (b - a)).std(ddof=1)),
-            ),
-            "That is where single seeds lie. The mean of n pairs is steadier: see lesson 00.",
+            "the variance in place of its root",
+            (_variant(power=2),),
+            "The standard deviation is the root of the variance.",
+        ),
+        Mistake(
+            "SD divided by n instead of n - 1",
+            (_variant(unbiased=False),),
+            "numpy's std divides by n unless ddof=1; torch's divides by n - 1, as is asked here.",
         ),
     ],
-    right="A difference of differences, seed by seed: an interval around it is the test of 'it depends on T'.",
-    see="Smoothing and temperature: does it depend?",
+    right="What is left when the label is taken away: that is all a soft label can add to a hard one.",
+    see="What smoothing does to a teacher",
 )

@@ -108,9 +108,9 @@ _ALL = [
         "c": "The best of several test scores is partly luck, and afterwards there is nothing left to test on.",
     }),
     Question("6.q2", "c", {
-        "a": "That is the main effect: what smoothing does when the temperature is left open.",
-        "b": "That is one of the two effects. It cannot say how they differ.",
-        "c": "A difference of differences, taken seed by seed, with an interval of its own.",
+        "a": "It knew them in training, perhaps, but its answers no longer say so: the labels asked for one value for all.",
+        "b": "A temperature divides differences. Where there are none, it has nothing to bring to light.",
+        "c": "Every wrong class has the same logit, whatever the image. Only how sure it is could still differ.",
     }),
     Question("6.q3", "a", {
         "a": "If it reads every digit, it still disagrees with the two labels in five that are wrong.",
