@@ -28,7 +28,8 @@ execute: .venv/ready
 	$(BIN)/python tests/execute.py $(LESSONS)
 
 teachers: .venv/ready
-	for name in digits-small digits-large cluttered-small cluttered-large; do \
+	for name in digits-small digits-large digits-smoothed \
+	    cluttered-tiny cluttered-small cluttered-large cluttered-smoothed; do \
 	    $(BIN)/python -m kdlab teach $$name || exit 1; done
 
 # The studies that are too slow for a lesson; their results are stored in data/results.
