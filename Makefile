@@ -16,11 +16,12 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Two at a time, a file each: the cells of a notebook need one another.
 unit: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 notebooks: .venv/ready
-	$(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 	    --nbval-sanitize-with tests/sanitize.cfg $(LESSONS)
 
 # Runs every lesson from the top and stores its outputs.
