@@ -65,7 +65,7 @@ def study(data, work, *, each, epochs, arms, seeds, threads):
         )
         scores[arm] = next(iter(outcome.result.scores.values()))
     training = {
-        **STUDENT,
+        **student,
         "photos of each class": each,
         "teacher, %": teacher.result.scores["hard labels"][0],
     }
