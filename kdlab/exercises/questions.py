@@ -138,9 +138,9 @@ _ALL = [
         "c": "Bytes follow from the number of weights and their precision, and both are equal here.",
     }),
     Question("7.q2", "c", {
-        "a": "Zeros take as many bytes as other numbers, and a dense kernel multiplies them like others.",
+        "a": "Zeros take as many bytes as other numbers, and an ordinary routine multiplies them like others.",
         "b": "MACs are counted from shapes, and those have not changed.",
-        "c": "Without a kernel that skips zeros, nothing but a compressed file profits from them.",
+        "c": "Without a routine that skips zeros, nothing but a compressed file profits from them.",
     }),
     Question("7.q3", "a", {
         "a": "The ranges are part of the network. Ranges fitted to the test images make its score look better than it is.",
