@@ -16,11 +16,12 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Two at a time, a file each: the cells of a notebook need one another.
 unit: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 notebooks: .venv/ready
-	$(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 	    --nbval-sanitize-with tests/sanitize.cfg $(LESSONS)
 
 # Runs every lesson from the top and stores its outputs.
@@ -28,7 +29,8 @@ execute: .venv/ready
 	$(BIN)/python tests/execute.py $(LESSONS)
 
 teachers: .venv/ready
-	for name in digits-small digits-large cluttered-small cluttered-large; do \
+	for name in digits-small digits-large digits-smoothed \
+	    cluttered-tiny cluttered-small cluttered-large cluttered-smoothed; do \
 	    $(BIN)/python -m kdlab teach $$name || exit 1; done
 
 # The studies that are too slow for a lesson; their results are stored in data/results.

@@ -1,6 +1,7 @@
 """The claims page: every verdict of the course, read from the lessons' stored outputs and results."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def _ran(notebook):
     return f"Run {run['date']} with {versions}; {run['threads']} thread."
 
 
-def page(root=ROOT):
+def claims_page(root=ROOT):
     """The page as Markdown."""
     parts = [HEAD]
     for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
@@ -78,26 +79,8 @@ def page(root=ROOT):
     shipped = sorted((root / "data" / "results").glob("*.json"))
     if shipped:
         parts += ["## Shipped results", "Too slow for a lesson: run by the command given, and stored."]
+    from kdlab.results import load_results, page
+
     for path in shipped:
-        parts += _shipped(path)
+        parts.append(re.sub("^#", "##", page(path.stem, load_results(path.stem, path.parent)), flags=re.M))
     return "\n\n".join(parts) + "\n"
-
-
-def _shipped(path):
-    from kdlab.results import load_results
-    from kdlab.study import mean_interval
-
-    shipped, parts = load_results(path.stem, path.parent), []
-    for key, result in shipped.results.items():
-        card, rows = shipped.cards[key], []
-        for arm in result.scores:
-            if arm != result.baseline:
-                mean, low, high = mean_interval(result.differences(arm))
-                interval = f"{low:+.1f} to {high:+.1f}"
-                rows.append(
-                    [arm, result.verdict(arm), f"{mean:+.1f}", interval, str(result.seeds), result.baseline]
-                )
-        how = f"`{card['command']}`, {card['date']}, {card['minutes']:.0f} minutes"
-        made = f"{result.metric}. {how}, torch {card['versions']['torch']}."
-        parts += [f"### {path.stem.replace('_', ' ')}: {key}", made, _table(rows)]
-    return parts

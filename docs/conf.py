@@ -71,7 +71,7 @@ def _bring(source, folder):
 
 
 _bring(ROOT / "notebooks", HERE / "notebooks")
-(HERE / "claims.md").write_text(claims.page())
+(HERE / "claims.md").write_text(claims.claims_page())
 (HERE / "instructors" / "stuck.md").write_text(stuck.page())
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")

@@ -7,7 +7,7 @@ import torch
 
 from kdlab.cache import ask
 from kdlab.distill import hard_labels
-from kdlab.evaluation import evaluate, statistics
+from kdlab.evaluation import evaluate
 from kdlab.metrics import accuracy
 from kdlab.parallel import Process
 from kdlab.teachers import Teacher
@@ -29,7 +29,7 @@ def misfit(teacher, classes):
 
 
 def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resume=False, progress=False):
-    """A teacher for the photos' classes: as it is where it fits, with a new classifier where it does not.
+    """A teacher for the photos' classes: as it is, with a new classifier, or trained on.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
     recipe : kdlab.train.Recipe
         Of which fine-tuning takes a tenth of the learning rate.
     way : str
-        ``"none"``; ``"probe"``: logistic regression on the embeddings of central views; or
-        ``"finetune"``: that, and then all weights on augmented views.
+        ``"none"``; ``"probe"``: logistic regression on the embeddings of central views, unless the
+        teacher's classes are known to be these; or ``"finetune"``: then all weights as well.
     folder : path
         Where fine-tuning keeps its checkpoint.
     process, threads, resume, progress
@@ -59,22 +59,21 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
     wrong = misfit(teacher, photos.classes)
     if wrong and way == "none":
         raise ValueError(f"{wrong}: give it a new classifier with --adapt probe or --adapt finetune")
-    if way == "none" or (way == "probe" and not wrong):
+    agreed = teacher.classes == tuple(photos.classes)  # equal numbers alone do not say so
+    if way == "none" or (way == "probe" and agreed):
         return teacher
     process = process or Process()
-    network = (
-        copy.deepcopy(teacher.network) if not wrong else probe(teacher, photos, recipe, process, threads)
-    )
+    network = copy.deepcopy(teacher.network) if agreed else probe(teacher, photos, recipe, process, threads)
+    mean, std = teacher.mean.flatten().tolist(), teacher.std.flatten().tolist()
     if way == "finetune":
+        known = getattr(network, "pretrained_cfg", None) or {}
+        network.pretrained_cfg = {**known, "mean": tuple(mean), "std": tuple(std)}  # go on as it was trained
         network.requires_grad_(True)
         gentle = replace(recipe, learning_rate=FINETUNE_RATE * recipe.learning_rate)
         fit(
             network, photos, [hard_labels(photos.train.labels)], folder, gentle,
             process=process, threads=threads, resume=resume, progress=progress,
         )  # fmt: skip
-        mean, std = statistics(network, teacher.in_chans)
-    else:
-        mean, std = teacher.mean.flatten().tolist(), teacher.std.flatten().tolist()
     return Teacher(
         network, name=f"{teacher.name}, {way}", num_classes=len(photos.classes), in_chans=teacher.in_chans,
         input_size=teacher.input_size, mean=mean, std=std, card=teacher.card, classes=photos.classes,

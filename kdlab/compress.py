@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -42,7 +43,8 @@ def prune(model, images, *, ratio=0.5):
     Raises
     ------
     ValueError
-        If the ratio lies outside (0, 1), or leaves a layer without a channel.
+        If the ratio lies outside (0, 1) or leaves a layer without a channel, or the network's layers
+        cannot be cut so that they still fit (attention).
     TypeError
         If the model has no ``get_classifier()``: it would not be known what to keep.
     ImportError
@@ -55,7 +57,7 @@ def prune(model, images, *, ratio=0.5):
         raise TypeError(
             f"{type(network).__name__} has no get_classifier(), as timm's models have: which layer to keep?"
         )
-    pruning = require("torch_pruning")
+    require("torch_pruning")
     smaller = copy.deepcopy(network).eval().requires_grad_(True)
     classifier = smaller.get_classifier()
     for name, layer in smaller.named_modules():
@@ -66,21 +68,37 @@ def prune(model, images, *, ratio=0.5):
                     f"ratio={ratio} leaves nothing of layer {name!r}: at most {channels - 1} of its "
                     f"{channels} channels can go"
                 )
-    device = next(smaller.parameters()).device
-    with torch.enable_grad():
-        pruner = pruning.pruner.BasePruner(
-            smaller,
-            images[:2].to(device),
-            importance=pruning.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=ratio,
-            ignored_layers=[classifier],
-        )
-        pruner.step()
+    images = images[:2].to(next(smaller.parameters()).device)
+    try:
+        _take_out(smaller, images, ratio, classifier)
+        with torch.no_grad():
+            smaller(images)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{type(network).__name__} cannot be pruned: its layers do not fit afterwards ({reason}). Prune "
+            "a convolutional network, or train a smaller one of this kind."
+        ) from error
+    if sum(p.numel() for p in smaller.parameters()) == sum(p.numel() for p in network.parameters()):
+        raise ValueError(f"{type(network).__name__} has no layer to prune beside its classifier")
     for width in ("num_features", "head_hidden_size"):  # what timm reads when it makes a new classifier
         if hasattr(smaller, width):
             setattr(smaller, width, classifier.in_features)
     smaller.zero_grad(set_to_none=True)
     return smaller.eval()
+
+
+def _take_out(network, images, ratio, classifier):
+    pruning = require("torch_pruning")
+    with torch.enable_grad(), warnings.catch_warnings(action="ignore"):
+        pruner = pruning.pruner.BasePruner(
+            network,
+            images,
+            importance=pruning.importance.GroupMagnitudeImportance(p=2),
+            pruning_ratio=ratio,
+            ignored_layers=[classifier],
+        )
+        pruner.step()
 
 
 def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):

@@ -161,6 +161,30 @@ def teacher_digits(*, cluttered=False, views=1):
     return replace(many, images=torch.stack(images))
 
 
+def noisy_labels(part, share, *, seed=0):
+    """The part's labels (N,) with this share of them wrong, every wrong class equally likely.
+
+    The noise is drawn by source: all views of one handwriting carry the same label, as they would
+    if somebody had mislabelled it once.
+
+    Parameters
+    ----------
+    part : Part
+        Left as it is.
+    share : float in [0, 1]
+        Of the sources that get a wrong label, on average.
+    seed : int
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share={share} must lie between 0 and 1")
+    random = torch.Generator().manual_seed(seed)
+    sources = int(part.sources.max()) + 1
+    # A shift of 1 to 9 never leads back to the right class.
+    shift = torch.randint(1, NUM_CLASSES, (sources,), generator=random)
+    shift = shift * (torch.rand(sources, generator=random) < share)
+    return (part.labels + shift[part.sources]) % NUM_CLASSES
+
+
 def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
     """Warp 8 x 8 digits onto a 32 x 32 canvas among fragments cut from the same part's digits.
 

@@ -61,9 +61,10 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
         os.replace(half, path)
     except _NotExported as error:
         where, layer = _innermost_failure(network, images[:2])
+        place = f"layer {where!r} ({type(layer).__name__})" if where else "its own forward()"
         raise ValueError(
-            f"{type(model).__name__} cannot be exported to ONNX: layer {where!r} ({type(layer).__name__}): "
-            f"{error}. Put a layer in its place that ONNX has, or leave this part of the network in PyTorch."
+            f"{type(model).__name__} cannot be exported to ONNX: {place}: {error}. Put something in its "
+            "place that ONNX has, or leave this part of the network in PyTorch."
         ) from error.__cause__
     finally:
         half.unlink(missing_ok=True)
@@ -130,7 +131,7 @@ def _check_answers(path, images, expected, tolerance):
             difference = (file(batch, batch_size=CHECKED_AT_ONCE).to(due) - due).abs().max().item()
         except Exception as error:
             raise ValueError(
-                f"the exported file does not run on a batch of {min(len(batch), CHECKED_AT_ONCE)}: "
+                f"the exported file does not run on {len(batch)} images, {CHECKED_AT_ONCE} at once at most: "
                 f"{_reason(error)}. "
                 "Look for a layer that takes the batch size as a fixed number."
             ) from error

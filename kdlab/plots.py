@@ -207,3 +207,34 @@ def tradeoff(points, *, xlabel, ylabel, alt, title=None):
         handle.set_sizes([50])
     axis.set_title(title or "", loc="left")
     show(figure, alt)
+
+
+def panels(results, *, xlabel):
+    """Studies of the same arms side by side: the mean paired differences with their intervals.
+
+    Parameters
+    ----------
+    results : dict of str to kdlab.study.Result
+        A panel each, titled by the name and the baseline's own score.
+    xlabel : str
+        What the arms are.
+    """
+    from kdlab.study import mean_interval
+
+    figure, grid = axes(1, len(results), width=2.9 * len(results), height=3.2, sharey=True, squeeze=False)
+    said = []
+    for axis, (name, result) in zip(grid[0], results.items()):
+        arms = [arm for arm in result.scores if arm != result.baseline]
+        for place, arm in enumerate(arms):
+            mean, low, high = mean_interval(result.differences(arm))
+            axis.plot([place] * 2, [low, high], color=COLOURS[0], linewidth=3, linestyle="-", marker="")
+            axis.plot(place, mean, "D", color=COLOURS[0], markersize=7)
+        axis.axhline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+        level = sum(result.scores[result.baseline]) / result.seeds
+        axis.set_title(f"{name}\n{result.baseline}: {level:.0f} %", fontsize=10)
+        axis.set_xticks(range(len(arms)), [arm.replace(" ", "\n") for arm in arms])
+        axis.set_xlim(-0.5, len(arms) - 0.5)
+        said.append(f"{name}: " + ", ".join(f"{arm} {result.verdict(arm)}" for arm in arms))
+    grid[0, 0].set_ylabel(f"points above {result.baseline}")
+    figure.supxlabel(xlabel, fontsize=10)
+    show(figure, f"Intervals of the differences to {result.baseline!r}. {'; '.join(said)}.")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from kdlab.models import nearest
-from kdlab.study import Result
+from kdlab.study import Result, mean_interval
 
 _HERE = Path(__file__).resolve().parent
 # In a wheel the results lie inside the package, in a clone beside it.
@@ -62,7 +62,7 @@ def load_results(name, folder=None):
 
 
 def save_results(name, shipped, folder=None):
-    """Write ``folder/name.json``, whole or not at all, and return its path."""
+    """Write ``folder/name.json``, whole or not at all, and its page ``name.md``; return the path."""
     kept = {
         key: {"card": shipped.cards[key], "result": {field: getattr(result, field) for field in _KEPT}}
         for key, result in shipped.results.items()
@@ -70,10 +70,39 @@ def save_results(name, shipped, folder=None):
     folder = Path(folder or RESULTS)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(kept, indent=1) + "\n")
-    os.replace(half, path)
+    for ending, text in ((".json", json.dumps(kept, indent=1) + "\n"), (".md", page(name, shipped))):
+        half = path.with_suffix(".part")
+        half.write_text(text)
+        os.replace(half, path.with_suffix(ending))
     return path
+
+
+def page(name, shipped):
+    """The results as Markdown: each study's arms with verdicts, and how they came about."""
+    parts = [f"# {name.replace('_', ' ').capitalize()}"]
+    for key, result in shipped.results.items():
+        card = shipped.cards[key]
+        settings = ", ".join(f"{k} {v}" for k, v in result.training.items())
+        made = (
+            f"{result.metric}; {result.seeds} paired seeds{f'; {settings}' if settings else ''}. "
+            f"`{card['command']}`, {card['date']}, {card['minutes']:.0f} minutes, {card['threads']} thread, "
+            f"{card['processor']}, torch {card['versions']['torch']}."
+        )
+        parts += [f"## {key}", made, _rows(result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(result):
+    lines = ["| arm | mean | difference | 95 % interval | verdict |", "|---|---|---|---|---|"]
+    for arm, scores in result.scores.items():
+        cells = [arm, f"{sum(scores) / len(scores):.1f}"]
+        if arm == result.baseline:
+            cells += ["", "", "baseline"]
+        else:
+            mean, low, high = mean_interval(result.differences(arm))
+            cells += [f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", result.verdict(arm)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def run_card(command, seconds):

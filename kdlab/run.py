@@ -113,6 +113,7 @@ def run(
             check_folder(out, needed=STUDENT_BYTES)
             if (out / "runs").exists() and not resume:
                 raise ValueError(f"{out} holds a run already: go on by --resume, or give another --out")
+        process.wait()
         found = open_teacher(teacher, architecture=architecture) if teacher else None
         if recipe.get("precision", "auto") == "auto":
             recipe["precision"] = best_precision(process.device)
@@ -140,10 +141,8 @@ def run(
 
         blank = torch.zeros(2, channels, recipe.size, recipe.size)
         _try(f"student {student!r}", new_student(recipe.seed).eval(), blank)  # a misspelt name ends here
-        facts, answers = (
-            {"settings": {**settings, "match": match}, "notes": photos.notes, "bad images": photos.bad},
-            None,
-        )
+        settings["match"], answers = match, None
+        facts = {"settings": settings, "notes": photos.notes, "bad images": photos.bad}
         if found:
             found = _fitted(found, photos, recipe, adapt, out / "runs" / "teacher", resume, how, facts)
             if set(match) != {"hard"}:

@@ -28,12 +28,15 @@ class Recipe:
     options: dict = field(default_factory=lambda: {"output_stride": 8})
 
 
-SMALL, LARGE = (16, 32, 64, 128), (32, 64, 128, 256)
+TINY, SMALL, LARGE = (8, 16, 32, 64), (16, 32, 64, 128), (32, 64, 128, 256)
 RECIPES = {
     "digits-small": Recipe(SMALL, cluttered=False, steps=400, views=10),
     "digits-large": Recipe(LARGE, cluttered=False, steps=400, views=10),
+    "cluttered-tiny": Recipe(TINY, cluttered=True, steps=1500, views=40),
     "cluttered-small": Recipe(SMALL, cluttered=True, steps=1500, views=40),
     "cluttered-large": Recipe(LARGE, cluttered=True, steps=1500, views=40, learning_rate=0.005),
+    "digits-smoothed": Recipe(SMALL, cluttered=False, steps=400, views=10, smoothing=0.1),
+    "cluttered-smoothed": Recipe(SMALL, cluttered=True, steps=1500, views=40, smoothing=0.1),
 }
 
 
@@ -90,6 +93,7 @@ def train_teacher(name, folder=teachers.TEACHERS, *, steps=None, progress=True):
         "steps": steps,
         "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
+        "smoothing": recipe.smoothing,
         "seed": recipe.seed,
         "parameters": sum(p.numel() for p in network.parameters()),
         "precision": "float16",

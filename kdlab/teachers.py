@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -138,6 +139,27 @@ class Teacher:
     def __repr__(self):
         size = sum(p.numel() for p in self.network.parameters())
         return f"Teacher({self.name!r}, {size:,} parameters, {self.num_classes} classes)"
+
+
+def size_ratio(teacher, student):
+    """How many times more parameters the teacher has than the student.
+
+    Warns, with both sizes, where the teacher is the smaller one: more often a mix-up than a plan.
+
+    Parameters
+    ----------
+    teacher, student : Teacher or Module
+    """
+    sizes = [
+        sum(p.numel() for p in (m.network if isinstance(m, Teacher) else m).parameters())
+        for m in (teacher, student)
+    ]
+    if sizes[0] < sizes[1]:
+        warnings.warn(
+            f"the teacher has {sizes[0]:,} parameters, the student {sizes[1]:,}: are the two swapped?",
+            stacklevel=2,
+        )
+    return sizes[0] / sizes[1]
 
 
 def save_teacher(network, path, card):

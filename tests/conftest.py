@@ -1,4 +1,10 @@
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 # A hub that cannot be reached costs three quarters of a minute; told so beforehand, nothing.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -6,3 +12,23 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, worker_id):
+    """The site, built once, whichever of the parallel workers asks first; its folder."""
+    if find_spec("sphinx") is None or find_spec("furo") is None:
+        pytest.skip("the site's builder is not installed: pip install 'kdlab[site]'")
+    from filelock import FileLock
+
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+    folder, docs = base / "site", Path(__file__).parent.parent / "docs"
+    with FileLock(base / "site.lock"):
+        if not folder.exists():
+            options = ["--quiet", "--fail-on-warning", "--keep-going", "--builder", "html"]
+            run = subprocess.run(
+                [sys.executable, "-m", "sphinx", *options, docs, folder], capture_output=True, text=True
+            )
+            assert run.returncode == 0, run.stderr
+    return folder

@@ -51,9 +51,18 @@ def test_fine_tuning_moves_all_weights_from_the_probe_on(photos, tmp_path):
 
 
 def test_a_teacher_that_fits_stays_as_it_is(photos, tmp_path):
-    fits = teacher(classes=3)
+    fits, agrees = teacher(classes=3), teacher(classes=3, names=photos.classes)
     assert adapt(fits, photos, RECIPE, way="none", folder=tmp_path) is fits
-    assert adapt(fits, photos, RECIPE, way="probe", folder=tmp_path) is fits
+    assert adapt(agrees, photos, RECIPE, way="probe", folder=tmp_path) is agrees
+    assert adapt(fits, photos, RECIPE, way="probe", folder=tmp_path) is not fits  # 3 classes, but which?
+
+
+def test_fine_tuning_keeps_the_teachers_own_normalisation(photos, tmp_path):
+    original = teacher()
+    original.mean, original.std = torch.full((3, 1, 1), 0.2), torch.full((3, 1, 1), 0.3)
+    tuned = adapt(original, photos, RECIPE, way="finetune", folder=tmp_path)
+    assert torch.equal(tuned.mean, original.mean) and torch.equal(tuned.std, original.std)
+    assert tuned.network.pretrained_cfg["mean"] == pytest.approx((0.2, 0.2, 0.2))
 
 
 def test_a_misfit_is_refused_never_silently_random(photos, tmp_path):

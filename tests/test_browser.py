@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from importlib.util import find_spec
@@ -64,21 +63,15 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    if find_spec("sphinx") is None:
-        pytest.skip("the site's builder is not installed: pip install 'kdlab[site]'")
-    folder = tmp_path_factory.mktemp("site") / "html"
-    subprocess.run(
-        [sys.executable, "-m", "sphinx", "--quiet", "--builder", "html", ROOT / "docs", folder], check=True
-    )
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+def address(site):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
 
 
-def test_search_finds_a_lesson(site, page):
-    page.goto(f"{site}/index.html")
+def test_search_finds_a_lesson(address, page):
+    page.goto(f"{address}/index.html")
     page.fill("input[name=q]", "hint")
     page.press("input[name=q]", "Enter")
     page.wait_for_selector("#search-results li a")
@@ -90,12 +83,12 @@ def test_search_finds_a_lesson(site, page):
 @pytest.mark.parametrize(
     "name", ["index", "notebooks/01_hard_and_soft_labels", "claims", "demo", "instructors/plans"]
 )
-def test_pages_are_readable_on_a_phone_and_by_everybody(site, browser, name):
+def test_pages_are_readable_on_a_phone_and_by_everybody(address, browser, name):
     from axe_playwright_python.sync_playwright import Axe
 
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
-    page.goto(f"{site}/{name}.html")
+    page.goto(f"{address}/{name}.html")
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
     assert not wide, "the page itself scrolls sideways"
     violations = Axe().run(page).response["violations"]
@@ -109,8 +102,8 @@ def test_pages_are_readable_on_a_phone_and_by_everybody(site, browser, name):
     not (ROOT / "docs" / "node_modules" / "onnxruntime-web").exists(),
     reason="onnxruntime-web is not there: make site, or npm install --prefix docs",
 )
-def test_the_demo_reads_a_drawing_and_the_slider_softens_it(site, page):
-    page.goto(f"{site}/demo.html")
+def test_the_demo_reads_a_drawing_and_the_slider_softens_it(address, page):
+    page.goto(f"{address}/demo.html")
     page.wait_for_selector("#demo[data-ready=yes]", timeout=60_000)
     teacher = page.locator("#demo-answers section").first
     for digit in range(2):
@@ -133,14 +126,14 @@ def test_the_demo_reads_a_drawing_and_the_slider_softens_it(site, page):
     assert not page.errors and not page.elsewhere
 
 
-def test_a_drawing_becomes_a_digit_as_in_the_package(site, page):
+def test_a_drawing_becomes_a_digit_as_in_the_package(address, page):
     import torch
 
     from kdlab.widgets import as_digit
 
     ink = torch.zeros(32, 32)
     ink[4:25, 10:14], ink[6:9, 10:22] = 1.0, 0.6
-    page.goto(f"{site}/demo.html")
+    page.goto(f"{address}/demo.html")
     found = page.evaluate(
         "async (ink) => Array.from((await import('./_static/demo.js')).asDigit(Float32Array.from(ink)))",
         ink.flatten().tolist(),

@@ -65,6 +65,17 @@ def test_half_of_width_16_has_the_shape_of_width_8():
 
 
 @pruning
+def test_what_cannot_be_cut_is_refused():
+    vit = create_student("test_vit", img_size=32, patch_size=8)
+    with pytest.raises(ValueError, match="VisionTransformer cannot be pruned: its layers do not fit"):
+        compress.prune(vit, IMAGES[:2], ratio=0.4)
+    linear = create_student("resnet10t", **RESNET)
+    linear.forward = lambda images: linear.fc(images.mean((2, 3)).expand(-1, 32))
+    with pytest.raises(ValueError, match="no layer to prune beside its classifier"):
+        compress.prune(linear, IMAGES[:2])
+
+
+@pruning
 def test_the_largest_channels_stay():
     network = student(4)
     with torch.no_grad():
@@ -211,9 +222,23 @@ class Flat(nn.Module):
 def test_a_layer_that_cannot_be_exported_is_named(layer, reason, tmp_path, capfd):
     network = Flat(nn.Conv2d(1, 2, 3), nn.Sequential(nn.ReLU(), layer()))
     network(IMAGES[:2])
-    with pytest.raises(ValueError, match=f"layer 'body.1.1' \\({layer.__name__}\\): .*{reason}.*Put a layer"):
+    with pytest.raises(
+        ValueError, match=f"layer 'body.1.1' \\({layer.__name__}\\): .*{reason}.*Put something"
+    ):
         compress.export_onnx(network, IMAGES[:2], tmp_path / "never.onnx")
     assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
+
+
+@deploy
+def test_a_network_whose_own_forward_cannot_be_exported(tmp_path):
+    class Fork(TinyCNN):
+        def forward(self, images):
+            return super().forward(images if images.mean() > 0 else -images)
+
+    with pytest.raises(
+        ValueError, match=r"Fork cannot be exported to ONNX: its own forward\(\): .*data-dependent"
+    ):
+        compress.export_onnx(Fork(4), IMAGES[:2], tmp_path / "never.onnx")
 
 
 class Noisy(nn.Module):

@@ -79,3 +79,22 @@ def test_a_negative_seed():
 def test_no_views():
     with pytest.raises(ValueError, match="views=0"):
         data.cluttered_digits(views=0)
+
+
+def test_noisy_labels_are_wrong_at_that_share_and_alike_in_all_views():
+    part = data.cluttered_digits(views=2, seed=0).labelled
+    noisy = data.noisy_labels(part, 0.4, seed=1)
+    wrong = noisy != part.labels
+    assert 0.3 < wrong.double().mean() < 0.5
+    assert len(torch.stack([part.sources, noisy]).unique(dim=1).T) == len(part.sources.unique())
+    assert noisy.min() >= 0 and noisy.max() < data.NUM_CLASSES
+    assert len(((noisy - part.labels)[wrong] % data.NUM_CLASSES).unique()) == data.NUM_CLASSES - 1
+    assert torch.equal(noisy, data.noisy_labels(part, 0.4, seed=1))
+    assert not torch.equal(noisy, data.noisy_labels(part, 0.4, seed=2))
+    assert torch.equal(data.noisy_labels(part, 0.0), part.labels)
+    assert (data.noisy_labels(part, 1.0) != part.labels).all()
+
+
+def test_a_share_outside_0_to_1_is_refused():
+    with pytest.raises(ValueError, match="share=1.5 must lie between 0 and 1"):
+        data.noisy_labels(data.digits(50).labelled, 1.5)

@@ -113,6 +113,21 @@ def validate_with_numpy(student, images, labels):
     return float(100 * np.mean(answers == labels.numpy()))
 
 
+def noisy_with_numpy(labels, classes, share, seed):
+    random = np.random.default_rng(seed)
+    noisy = labels.numpy().copy()
+    hit = random.random(len(noisy)) < share
+    noisy[hit] = (noisy[hit] + random.integers(1, classes, hit.sum())) % classes
+    return noisy
+
+
+def born_again_by_recursion(make_student, train, generations):
+    teacher = born_again_by_recursion(make_student, train, generations - 1) if generations else None
+    student = make_student()
+    train(student, teacher)
+    return student
+
+
 CORRECT = [
     ("0.1", lambda z: torch.exp(z - z.logsumexp(1, keepdim=True))),
     ("0.1", lambda z: (e := (z - z.amax(1, keepdim=True)).exp()) / e.sum(1, keepdim=True)),
@@ -129,6 +144,10 @@ CORRECT = [
     *[("2.1", f(softened(loss))) for loss in (by_hand, module, with_log_target) for f in (lambda x: x, in_float64)],
     ("2.2", lambda s, t, y, T: (s.softmax(1) - F.one_hot(y, s.shape[1])).norm() / (T * ((s / T).softmax(1) - (t / T).softmax(1)).norm())),
     ("2.4", lambda z, T: torch.exp(F.log_softmax(z.double(), 1)).numpy()),
+    ("6.1", lambda z, y: np.mean([np.std(np.delete(r, c), ddof=1) for r, c in zip(z.numpy(), y.numpy())])),
+    ("6.2", noisy_with_numpy),
+    ("6.3", lambda own, validation, test: (k := np.argmax(validation.sum(0)), test.mean(0)[k])),
+    ("6.4", born_again_by_recursion),
     ("2.5", lambda scores: (best := sorted(scores, key=lambda T: scores[T]["validation"])[-1], scores[best]["test"])),
 ]  # fmt: skip
 
@@ -139,7 +158,7 @@ def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id, 
     assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
 
 
-@pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id != "3.2"], ids=lambda e: e.id)
+@pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4")], ids=lambda e: e.id)
 @pytest.mark.parametrize(
     "distort", [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
 )
@@ -262,7 +281,9 @@ def test_the_required_mistakes_are_all_there():
         "SD read as the interval of the mean", "weights that do not balance", "projector not trained",
         "features compared without projector", "attention map over the wrong axis",
         "Gram matrix without row normalisation", "distances not normalised", "angle at the wrong vertex",
-        "diagonal counted", "timing without warm-up", "mean in place of median", "comparing on other threads",
+        "diagonal counted", "the true class drawn again", "the best teacher in place of the best student",
+        "weights reused", "its own untrained copy for a teacher",
+        "timing without warm-up", "mean in place of median", "comparing on other threads",
         "MACs counted as FLOPs", "pruning that only zeroes", "test set used for calibration",
     ):  # fmt: skip
         assert needed in names, needed

@@ -36,6 +36,12 @@ def test_interval_plot_of_one_seed(shown):
     assert "not shown" in shown[0]
 
 
+def test_panels_say_the_verdicts_of_each_study(shown):
+    one = Result("base", {"base": [1.0, 2.0, 3.0], "an arm": [3.0, 4.1, 5.0]})
+    plots.panels({"first": one, "second": one.against("an arm")}, xlabel="arms")
+    assert "first: an arm helps; second: base hurts" in shown[0]
+
+
 def test_soft_labels_says_the_two_likeliest(shown):
     plots.soft_labels(torch.rand(1, 1, 8, 8), torch.tensor([[0.1, 0.7, 0.2]]), titles=["a"])
     assert "1 with 70%, then 2 with 20%" in shown[0]

@@ -1,5 +1,6 @@
 import json
 import shutil
+import warnings
 
 import pytest
 import timm
@@ -8,7 +9,8 @@ from torch import nn
 
 from kdlab import teachers
 from kdlab.models import MLP, TinyCNN, create_student, forward, layer_at_stride
-from kdlab.teachers import load_teacher
+from kdlab.teach import RECIPES
+from kdlab.teachers import load_teacher, size_ratio
 
 FAMILIES = [
     ("tiny_cnn", {}, (0, 2)),
@@ -96,12 +98,25 @@ def teacher():
     return load_teacher("digits-small")
 
 
-@pytest.mark.parametrize("name", ["digits-small", "digits-large", "cluttered-small", "cluttered-large"])
+@pytest.mark.parametrize("name", teachers.shipped_teachers())
 def test_shipped_teachers_load_and_answer(name):
     shipped = load_teacher(name)
     assert shipped(torch.rand(2, 1, 32, 32)).shape == (2, 10)
     needed = "architecture options data command seed accuracy sha256 parameters".split()
     assert not [key for key in needed if key not in shipped.card]
+
+
+def test_every_shipped_teacher_has_a_recipe_and_every_recipe_is_shipped():
+    assert set(teachers.shipped_teachers()) == set(RECIPES)
+
+
+def test_a_teacher_smaller_than_the_student_is_told_with_both_sizes():
+    small, large = TinyCNN(4), TinyCNN(8)
+    with pytest.warns(UserWarning, match="the teacher has 1,702 parameters, the student 6,274"):
+        assert size_ratio(small, large) < 1
+    with warnings.catch_warnings(action="error"):
+        assert size_ratio(large, TinyCNN(8)) == 1
+        assert size_ratio(load_teacher("digits-small"), small) > 100
 
 
 def test_shipped_teachers_fit_in_30_mb():

@@ -89,12 +89,6 @@ def test_at_most_600_kb(path):
     assert path.stat().st_size <= 600_000
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
-def test_runs_with_the_network_off_within_300_mb(path):
-    _, _, megabytes = run_lesson(nbformat.read(path, as_version=4), NOTEBOOKS)
-    assert megabytes <= 300
-
-
 def test_the_network_is_really_off():
     reach = "import urllib.request; urllib.request.urlopen('http://192.0.2.1')"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reach)])

@@ -70,7 +70,7 @@ def test_a_wheel_carries_the_teachers_and_works_alone(tmp_path):
         capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert str(tmp_path) in run.stdout and run.stdout.count("[1, 10]") == 4
+    assert str(tmp_path) in run.stdout and run.stdout.count("[1, 10]") == 7
 
 
 def test_import_kdlab_brings_no_heavy_library():

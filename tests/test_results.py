@@ -1,10 +1,8 @@
 """Shipped results: written whole, read back the same, and marked as shipped."""
 
-import json
-
 import pytest
 
-from kdlab.results import RESULTS, load_results, run_studies
+from kdlab.results import RESULTS, load_results, page, run_studies
 from kdlab.study import Result
 
 SCORES = {"hard labels": [60.0, 62.0, 61.0], "soft targets": [63.0, 64.0, 66.0]}
@@ -20,6 +18,11 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     shipped = load_results("tiny", tmp_path)
     assert str(shipped.results["a study"]) == str(study(3))
     assert shipped.results["a study"].training == {"steps": 200}
+    written = (tmp_path / "tiny.md").read_text()
+    assert (
+        "| hard labels | 61.0 |  |  | baseline |" in written and "| soft targets | 64.3 | +3.3 |" in written
+    )
+    assert "python studies/tiny.py" in written and "steps 200" in written
     assert "Shipped, not run here: python studies/tiny.py, " in str(shipped)
     assert shipped.cards["a study"]["threads"] >= 1 and shipped.cards["a study"]["versions"]["torch"]
 
@@ -57,4 +60,4 @@ def test_shipped_results_are_whole_and_say_how_they_were_made(path):
     for key, result in shipped.results.items():
         assert len({len(scores) for scores in result.scores.values()}) == 1 and result.seeds >= 3, key
         assert shipped.cards[key]["command"].startswith("python studies/")
-    json.dumps(shipped.cards)
+    assert path.with_suffix(".md").read_text() == page(path.stem, shipped)

@@ -1,10 +1,8 @@
 """The site builds without a warning, its links lead somewhere, and it asks nobody else for anything."""
 
 import re
-import subprocess
 import sys
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -12,20 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-
-if find_spec("sphinx") is None or find_spec("furo") is None:
-    pytest.skip("the site's builder is not installed: pip install 'kdlab[site]'", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site") / "html"
-    options = ["--quiet", "--fail-on-warning", "--keep-going", "--builder", "html"]
-    run = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, ROOT / "docs", folder], capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    return folder
 
 
 class Links(HTMLParser):

@@ -65,7 +65,7 @@ EXERCISE = Exercise(
                 _variant(skip=False, middle=_mean),
                 _variant(skip=False, count=True, middle=_mean),
             ),
-            "The first calls set up memory and choose kernels. They are slow, and a network that serves makes them once.",
+            "The first calls set up memory and choose routines. They are slow, and are made only once in a program's life.",
         ),
         Mistake(
             "mean in place of median",

@@ -117,15 +117,30 @@ _ALL = [
         "b": "The best of twenty is higher than the one of one, even where all are equal. Tune both alike, then compare.",
         "c": "The size of a gain does not say whether choosing produced it. Unequal tuning can produce more than half a point.",
     }),
+    Question("6.q1", "b", {
+        "a": "Its own accuracy says how well it reads, not how much its answers tell. The lesson has counter-examples.",
+        "b": "The student is what you deploy, and validation images had no part in its training or in the final score.",
+        "c": "The best of several test scores is partly luck, and afterwards there is nothing left to test on.",
+    }),
+    Question("6.q2", "c", {
+        "a": "It knew them in training, perhaps, but its answers no longer say so: the labels asked for one value for all.",
+        "b": "A temperature divides differences. Where there are none, it has nothing to bring to light.",
+        "c": "Every wrong class has the same logit, whatever the image. Only how sure it is could still differ.",
+    }),
+    Question("6.q3", "a", {
+        "a": "If it reads every digit, it still disagrees with the two labels in five that are wrong.",
+        "b": "A student that had learned the noise by heart knows nothing of the noise on new images.",
+        "c": "More wrong training labels would not change the wrong labels of the test set.",
+    }),
     Question("7.q1", "b", {
         "a": "The two students have the same operations: what the weights are changes no clock.",
         "b": "Same architecture, same operations, same time. The teacher's share can only lie in the accuracy.",
         "c": "Bytes follow from the number of weights and their precision, and both are equal here.",
     }),
     Question("7.q2", "c", {
-        "a": "Zeros take as many bytes as other numbers, and a dense kernel multiplies them like others.",
+        "a": "Zeros take as many bytes as other numbers, and an ordinary routine multiplies them like others.",
         "b": "MACs are counted from shapes, and those have not changed.",
-        "c": "Without a kernel that skips zeros, nothing but a compressed file profits from them.",
+        "c": "Without a routine that skips zeros, nothing but a compressed file profits from them.",
     }),
     Question("7.q3", "a", {
         "a": "The ranges are part of the network. Ranges fitted to the test images make its score look better than it is.",
