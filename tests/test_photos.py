@@ -231,6 +231,7 @@ def test_a_view_depends_on_seed_image_and_number_alone(photos):
     assert torch.equal(whole[[7, 2]], training_views(part, [7, 2], 3, size=24, seed=5))
     assert not torch.equal(whole, training_views(part, range(10), 4, size=24, seed=5))
     assert not torch.equal(whole, training_views(part, range(10), 3, size=24, seed=6))
+    assert tuple(whole.shape) == (10, 3, 24, 24) and whole.dtype == torch.uint8
 
 
 def test_views_are_mirrored_as_often_as_asked(tmp_path):
@@ -241,7 +242,6 @@ def test_views_are_mirrored_as_often_as_asked(tmp_path):
     assert torch.equal(half, torch.where(chosen, always, never))
     with pytest.raises(ValueError, match="flip must lie between 0 and 1, got 2"):
         Recipe(size=24, flip=2)
-    assert tuple(whole.shape) == (10, 3, 24, 24) and whole.dtype == torch.uint8
 
 
 def test_draws_are_uniform_and_uncorrelated():
