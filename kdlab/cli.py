@@ -83,6 +83,7 @@ def _training(group):
         "epochs": "", "batch_size": "of all processes together", "learning_rate": "the highest",
         "weight_decay": "not of norms and biases", "views": "of each photo, one an epoch in turn",
         "view_seed": "of the views and of the split", "area": "smallest share of a photo that a view shows",
+        "flip": "share of views that are mirrored; 0 where left and right matter",
         "seed": "of order and initial weights; the first of --seeds",
     }  # fmt: skip
     for name, text in help.items():

@@ -38,7 +38,7 @@ class Recipe:
     """How to train. Two runs with the same recipe, terms and photos are the same run.
 
     ``batch_size`` is that of all processes together. One of ``views`` is shown an epoch, in turn;
-    ``view_seed`` and ``area`` fix what they show (:func:`kdlab.views.training_views`).
+    ``view_seed``, ``area`` and ``flip`` fix what they show (:func:`kdlab.views.training_views`).
     """
 
     size: int
@@ -51,6 +51,7 @@ class Recipe:
     views: int = 8
     view_seed: int = 0
     area: float = 0.35
+    flip: float = 0.5
     seed: int = 0
     precision: str = "float32"
     compile: bool = False
@@ -63,14 +64,18 @@ class Recipe:
         for name in ("size", "epochs", "batch_size", "views"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip must lie between 0 and 1, got {self.flip}")
 
     def make(self, part, images, view):
         """View ``view`` of these images of a part, uint8."""
-        return training_views(part, images, view, size=self.size, seed=self.view_seed, area=self.area)
+        how = {"size": self.size, "seed": self.view_seed, "area": self.area, "flip": self.flip}
+        return training_views(part, images, view, **how)
 
     def transform(self):
         """What :meth:`make` does, in words."""
-        return f"random crop of {self.area:g} to 1, flip, {self.size} px, seed {self.view_seed}"
+        flip = "flip" if self.flip == 0.5 else f"flip of {self.flip:g}"
+        return f"random crop of {self.area:g} to 1, {flip}, {self.size} px, seed {self.view_seed}"
 
 
 def fit(

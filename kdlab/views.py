@@ -36,8 +36,8 @@ def _mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-def training_views(part, images, view, *, size, seed, area=0.35):
-    """View ``view`` of these images: a random crop, resized, and flipped half of the time.
+def training_views(part, images, view, *, size, seed, area=0.35, flip=0.5):
+    """View ``view`` of these images: a random crop, resized, and mirrored half of the time.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def training_views(part, images, view, *, size, seed, area=0.35):
     area : float
         Smallest share of the photo that a crop shows; aspect ratios lie between 3 : 4 and 4 : 3
         (Szegedy et al. 2015, section 6).
+    flip : float
+        Share of views that are mirrored; 0 where left and right matter, as in digits or signs.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def training_views(part, images, view, *, size, seed, area=0.35):
         h = max(1, min(height, round(math.sqrt(pixels / ratio))))
         top, left = int(u_top * (height - h + 1)), int(u_left * (width - w + 1))
         image = v2.resize(image[:, top : top + h, left : left + w], [size, size], antialias=True)
-        out.append(image.flip(2) if u_flip < 0.5 else image)
+        out.append(image.flip(2) if u_flip < flip else image)
     return torch.stack(out)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from kdlab import hub, public_sets
 from kdlab.photos import load_photos
+from kdlab.train import Recipe
 from kdlab.views import ahead, central_views, normalise, training_views, uniforms
 
 
@@ -231,6 +232,16 @@ def test_a_view_depends_on_seed_image_and_number_alone(photos):
     assert not torch.equal(whole, training_views(part, range(10), 4, size=24, seed=5))
     assert not torch.equal(whole, training_views(part, range(10), 3, size=24, seed=6))
     assert tuple(whole.shape) == (10, 3, 24, 24) and whole.dtype == torch.uint8
+
+
+def test_views_are_mirrored_as_often_as_asked(tmp_path):
+    part = load_photos(make_photos(tmp_path / "photos"), size=24).train
+    never, half, always = (training_views(part, range(8), 0, size=24, seed=0, flip=f) for f in (0, 0.5, 1))
+    assert torch.equal(never, always.flip(3))
+    chosen = torch.tensor(uniforms(0, range(8), 0, 5)[:, 4] < 0.5)[:, None, None, None]
+    assert torch.equal(half, torch.where(chosen, always, never))
+    with pytest.raises(ValueError, match="flip must lie between 0 and 1, got 2"):
+        Recipe(size=24, flip=2)
 
 
 def test_draws_are_uniform_and_uncorrelated():

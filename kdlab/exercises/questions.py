@@ -147,6 +147,21 @@ _ALL = [
         "b": "It fits the ranges better, but to the images that were to judge them.",
         "c": "Calibration needs no labels, and that is no licence: the inputs alone already leak.",
     }),
+    Question("8.q1", "b", {
+        "a": "A key of the image alone gives the same answer to every crop, also to those that show something else.",
+        "b": "The answer belongs to pixels. With seed, image and view the student's pixels can be made again.",
+        "c": "Labels belong to the photo. The teacher's answer depends on what the crop shows.",
+    }),
+    Question("8.q2", "a", {
+        "a": "Where the number agrees and there are no names, nothing else can tell. Near chance means: look at the order.",
+        "b": "A probe would replace a classifier that may well be right. Test it first.",
+        "c": "Equal numbers say nothing about the order of the classes.",
+    }),
+    Question("8.q3", "c", {
+        "a": "The student had a teacher and twice the steps. Both may be the reason.",
+        "b": "More seeds narrow the interval of the same unequal comparison.",
+        "c": "Same steps, same views, same initial weights: then what is left is the teacher's.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}
