@@ -68,3 +68,30 @@ def test_the_badges_fetch_nothing_and_have_words():
     for path in (ROOT / "docs" / "badges").glob("*.svg"):
         text = path.read_text()
         assert "aria-label" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_version_is_the_same_wherever_it_is_named():
+    import tomllib
+
+    import kdlab
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert kdlab.__version__ == version
+    assert f"version: {version}" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_bundle_leaves_the_platforms_own_and_what_only_they_need():
+    import bundle
+
+    names = set(bundle.needed("kdlab"))
+    assert {"timm", "anywidget", "pandas", "safetensors"} <= names
+    assert not {n for n in names if n in bundle.PLATFORM_OWN or n.startswith(("nvidia", "triton"))}
+
+
+def test_binders_scripts_are_what_repo2docker_runs():
+    for name in ("postBuild", "start"):
+        script = ROOT / name
+        assert script.read_text().startswith("#!/bin/bash") and script.stat().st_mode & 0o100
+    assert 'exec "$@"' in (ROOT / "start").read_text() and "set -e" in (ROOT / "postBuild").read_text()
+    assert "- -e ." in (ROOT / "environment.yml").read_text()
