@@ -66,7 +66,7 @@ def _bring(source, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
-        text = here.sub("", path.read_text()).replace("../docs/badges", "../badges")
+        text = here.sub("", path.read_text()).replace("](../docs/", "](../")
         (folder / path.name).write_text(text)
 
 

@@ -25,19 +25,13 @@ def lesson(request):
 
 
 def telling_lines(notebook):
-    """Lines of the folded solutions that neither the lesson's code nor a hint shows."""
-    shown = {
-        line.strip()
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for line in cell.source.splitlines()
-    }
+    """Lines of the folded solutions that the lesson shows nowhere else."""
+    text = "\n".join(cell.source for cell in notebook.cells)
+    before, *folded = text.split("<summary>Solution</summary>")
+    shown = before + "".join(block.split("</details>", 1)[1] for block in folded)
     solutions = [solution for _, solution in exercise_cells(notebook).values()]
     lines = {line.strip() for solution in solutions for line in solution.splitlines()}
-    hints = "".join(
-        re.findall(r"<summary>Hint.*?</details>", "".join(c.source for c in notebook.cells), re.S)
-    )
-    return {line for line in lines - shown if len(line) > 12 and line not in hints}
+    return {line for line in lines if len(line) > 12 and line not in shown}
 
 
 def test_the_students_version_holds_no_solution_and_all_the_rest(lesson):
