@@ -54,6 +54,8 @@ docs/node_modules: docs/package.json
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
 	    > .venv/share/jupyter/lab/settings/overrides.json
+	@mkdir -p .venv/etc/jupyter/labconfig  # nbgrader's menus are for instructors: its command line stays
+	@echo '{"disabledExtensions": {"@jupyter/nbgrader": true}}' > .venv/etc/jupyter/labconfig/page_config.json
 	touch $@
 
 clean:
