@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from kdlab import cli
-from kdlab.teachers import TEACHERS, load_teacher, shipped_teachers
+from kdlab.photos import cli
+from kdlab.teachers import TEACHERS, open_teacher, shipped_teachers
 
 
 def main(arguments=None):
@@ -29,7 +29,7 @@ def main(arguments=None):
         if options.command in ("distill", "train"):
             cli.run_command(options)
         elif options.command == "teach":
-            from kdlab.teach import train_teacher
+            from kdlab.teachers.teach import train_teacher
 
             _print_card(train_teacher(options.name, options.out, steps=options.steps))
         elif options.command == "export":
@@ -39,7 +39,7 @@ def main(arguments=None):
                 print(path)
         else:
             for name in shipped_teachers():
-                _print_card(load_teacher(name))
+                _print_card(open_teacher(name))
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"kdlab: {error}", file=sys.stderr)
         return 2

@@ -8,23 +8,28 @@ from pathlib import Path
 
 
 @contextmanager
-def write_atomically(path):
-    """A binary file to write; it takes the place of ``path`` only when it is complete and on disk.
+def replacing(path):
+    """The path of a file to write; it takes the place of ``path`` when it is complete and on disk.
 
     Killed or failing at any moment, it leaves what was at ``path`` before as it was.
     """
     path = Path(path)
     half = path.with_name(f"{path.name}.part")
     try:
-        with open(half, "wb") as file:
-            yield file
-            file.flush()
+        yield half
+        with open(half, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(half, path)
-    except Exception:
+    finally:
         half.unlink(missing_ok=True)
-        raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def write_atomically(path):
+    """As :func:`replacing`, with the file open to be written in bytes."""
+    with replacing(path) as half, open(half, "wb") as file:
+        yield file
 
 
 def sync_folder(folder):

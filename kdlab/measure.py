@@ -1,7 +1,7 @@
 """What a network costs: parameters, bytes on disk, multiply-adds, latency, memory.
 
 Each function takes a network, a :class:`kdlab.teachers.Teacher` or a
-:class:`kdlab.onnx_model.OnnxModel`.
+:class:`kdlab.compress.OnnxModel`.
 """
 
 import logging
@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-from kdlab.onnx_model import OnnxModel
+from kdlab.compress.onnx_model import OnnxModel
+from kdlab.models import evaluated
 from kdlab.teachers import Teacher
 
 WARM_UP_CALLS = 3
@@ -51,7 +52,7 @@ def multiply_adds(model, images):
 
     counter = FlopCounterMode(display=False)
     # The counter needs a graph where a network hands its parameters from module to module.
-    with _evaluated(model) as network, torch.inference_mode(False), torch.enable_grad(), counter:
+    with evaluated(_network(model)) as network, torch.inference_mode(False), torch.enable_grad(), counter:
         network(images.clone())
     return counter.get_total_flops() // 2
 
@@ -78,7 +79,7 @@ def latency(model, images, *, threads=1, seconds=0.5):
 
     if isinstance(model, OnnxModel):
         model = model.with_threads(threads)
-    with _evaluated(model) as network, torch.inference_mode():
+    with evaluated(_network(model)) as network, torch.inference_mode():
         for _ in range(WARM_UP_CALLS):
             network(images)
         timer = Timer("model(images)", globals={"model": network, "images": images}, num_threads=threads)
@@ -96,7 +97,7 @@ def peak_memory(model, images):
         return model.peak_memory(images)
     from torch.profiler import ProfilerActivity, profile
 
-    with _evaluated(model) as network, torch.no_grad(), _silent():
+    with evaluated(_network(model)) as network, torch.no_grad(), _silent():
         network(images)
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             network(images)
@@ -181,20 +182,6 @@ def cost_table(models, images, *, threads=1, seconds=0.5):
 
 def _network(model):
     return model.network if isinstance(model, Teacher) else model
-
-
-@contextmanager
-def _evaluated(model):
-    """The network in eval mode, each of its parts left in the mode it was in."""
-    network = _network(model)
-    modes = {m: m.training for m in network.modules()} if isinstance(network, torch.nn.Module) else {}
-    try:
-        for module in modes:
-            module.training = False
-        yield network
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
+from kdlab.verdicts import mean_interval
+
 # Okabe and Ito's palette is told apart by colour-blind readers; markers and dashes serve in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
@@ -89,8 +91,6 @@ def _in_words(p):
 
 def intervals(result, *, title=None):
     """Paired differences to the baseline: a dot a seed, the mean with its 95 % interval, the verdict."""
-    from kdlab.study import mean_interval
-
     arms = [arm for arm in result.scores if arm != result.baseline]
     figure, axis = axes(height=0.9 + 0.55 * len(arms))
     axis.axvline(0, color="0.4", linewidth=1, linestyle="-", marker="")
@@ -219,8 +219,6 @@ def panels(results, *, xlabel):
     xlabel : str
         What the arms are.
     """
-    from kdlab.study import mean_interval
-
     figure, grid = axes(1, len(results), width=2.9 * len(results), height=3.2, sharey=True, squeeze=False)
     said = []
     for axis, (name, result) in zip(grid[0], results.items()):

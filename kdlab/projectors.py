@@ -19,6 +19,8 @@ class Projector(nn.Module):
     ----------
     teacher_shape : sequence of int
         Without the batch.
+    tokens : bool
+        Features are (B, tokens, c), and each token is brought to the teacher's (c,) by itself.
 
     Raises
     ------
@@ -26,13 +28,15 @@ class Projector(nn.Module):
         On building, if the shapes cannot be paired.
     """
 
-    def __init__(self, teacher_shape):
+    def __init__(self, teacher_shape, *, tokens=False):
         super().__init__()
-        self.teacher_shape = tuple(teacher_shape)
+        self.teacher_shape, self.tokens = tuple(teacher_shape), tokens
         self.weights = None
 
     def build(self, student_shape):
         """Make the weights for student features of this shape, batch left out."""
+        if self.tokens:
+            student_shape = student_shape[-1:]
         ours, theirs = _as_map(student_shape), _as_map(self.teacher_shape)
         if ours == theirs:
             self.weights = nn.Identity()
@@ -52,7 +56,7 @@ class Projector(nn.Module):
         if self.weights is None:
             self.build(features.shape[1:])
             self.weights.to(features.device)
-        features = tokens_to_map(features)
+        features = features if self.tokens else tokens_to_map(features)
         if isinstance(self.weights, nn.Identity):
             return features
         if isinstance(self.weights, nn.Linear):

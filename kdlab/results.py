@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import platform
 import time
 from datetime import date
@@ -11,8 +10,9 @@ from typing import NamedTuple
 
 import torch
 
-from kdlab.models import nearest
-from kdlab.study import Result, mean_interval
+from kdlab.files import write_atomically
+from kdlab.names import nearest
+from kdlab.verdicts import Result, mean_interval
 
 _HERE = Path(__file__).resolve().parent
 # In a wheel the results lie inside the package, in a clone beside it.
@@ -54,8 +54,7 @@ def load_results(name, folder=None):
     path = folder / f"{name}.json"
     if not path.exists():
         known = sorted(p.stem for p in folder.glob("*.json"))
-        near = nearest(name, known) or f"; there are {', '.join(known) or 'none'}"
-        raise FileNotFoundError(f"no results are called {name!r}{near}")
+        raise FileNotFoundError(f"no results are called {name!r}{nearest(name, known)}")
     kept = json.loads(path.read_text())
     results = {key: Result(**entry["result"]) for key, entry in kept.items()}
     return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
@@ -71,9 +70,8 @@ def save_results(name, shipped, folder=None):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     for ending, text in ((".json", json.dumps(kept, indent=1) + "\n"), (".md", page(name, shipped))):
-        half = path.with_suffix(".part")
-        half.write_text(text)
-        os.replace(half, path.with_suffix(ending))
+        with write_atomically(path.with_suffix(ending)) as file:
+            file.write(text.encode())
     return path
 
 
@@ -146,7 +144,7 @@ def run_studies(name, studies, *, seeds, arguments=None):
     options = parser.parse_args(arguments)
     unknown = [key for key in options.only if key not in studies]
     if unknown:
-        parser.error(f"no study is called {unknown[0]!r}{nearest(unknown[0], studies) or ''}")
+        parser.error(f"no study is called {unknown[0]!r}{nearest(unknown[0], studies)}")
     kept = Path(options.out) / f"{name}.json"
     shipped = load_results(name, options.out) if options.only and kept.exists() else Shipped({}, {})
     command = f"python studies/{name}.py" + (f" --seeds {options.seeds}" if options.seeds != seeds else "")

@@ -1,7 +1,9 @@
 """Distillation losses: pure functions, student first, teacher second, a 0-d tensor back.
 
 No weight is hidden in a function, the teacher's side never receives a gradient, and the
-arithmetic is done in float32 or better even under autocast.
+arithmetic is done in float32 or better even under autocast. Losses check shapes; values (finite
+targets, labels that are classes) are checked once, before training, by what trains
+(:func:`kdlab.distill.distill`): a check of values would stop a GPU in every step.
 """
 
 from kdlab.losses.feature import attention_transfer_loss, hint_loss

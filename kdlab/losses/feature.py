@@ -23,7 +23,7 @@ def hint_loss(student_features, teacher_features):
     Raises
     ------
     ValueError
-        If the shapes differ, or the teacher's side is not finite.
+        If the shapes differ.
 
     References
     ----------
@@ -55,7 +55,7 @@ def attention_transfer_loss(student_features, teacher_features):
     Raises
     ------
     ValueError
-        If the sides are not maps of equal batch size, or the teacher's side is not finite.
+        If the sides are not maps of equal batch size.
 
     References
     ----------

@@ -30,7 +30,7 @@ def similarity_preserving_loss(student_features, teacher_features):
     Raises
     ------
     ValueError
-        If the batch sizes differ, B < 2, or the teacher's side is not finite.
+        If the batch sizes differ, or B < 2.
 
     References
     ----------
@@ -69,7 +69,7 @@ def relational_distance_loss(student_embeddings, teacher_embeddings):
     Raises
     ------
     ValueError
-        If the sides are not (B, D) with equal B, B < 2, or the teacher's side is not finite.
+        If the sides are not (B, D) with equal B, or B < 2.
 
     References
     ----------
@@ -82,7 +82,8 @@ def relational_distance_loss(student_embeddings, teacher_embeddings):
 
 def _in_units_of_the_mean(embeddings):
     distances, apart = _distances(_gram(embeddings))
-    return (distances / distances[apart].mean() if apart.any() else distances).to(embeddings.dtype)
+    mean = distances.sum() / apart.sum().clamp(min=1)
+    return (distances / torch.where(mean > 0, mean, 1.0)).to(embeddings.dtype)
 
 
 def _gram(embeddings):
@@ -128,7 +129,7 @@ def relational_angle_loss(student_embeddings, teacher_embeddings):
     Raises
     ------
     ValueError
-        If the sides are not (B, D) with equal B, B < 2, or the teacher's side is not finite.
+        If the sides are not (B, D) with equal B, or B < 2.
 
     References
     ----------
@@ -169,7 +170,7 @@ def probabilistic_transfer_loss(student_embeddings, teacher_embeddings):
     Raises
     ------
     ValueError
-        If the sides are not (B, D) with equal B, B < 2, or the teacher's side is not finite.
+        If the sides are not (B, D) with equal B, or B < 2.
 
     References
     ----------

@@ -68,7 +68,7 @@ def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.
     Raises
     ------
     ValueError
-        If shapes, labels or temperature are out of range.
+        If the shapes or the temperature are out of range.
 
     References
     ----------
@@ -84,9 +84,9 @@ def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.
 
 def _label_and_others(logits, labels):
     """Log-probabilities (B, 2) of the label and not the label, and (B, C - 1) among the others."""
-    is_label = F.one_hot(labels, logits.shape[1]).bool()
-    others = logits[~is_label].view(len(logits), -1)
-    pair = torch.stack([logits[is_label], others.logsumexp(dim=1)], dim=1)
+    places = torch.arange(logits.shape[1] - 1, device=labels.device)
+    others = logits.gather(1, places + (places >= labels[:, None]))
+    pair = torch.stack([logits.gather(1, labels[:, None])[:, 0], others.logsumexp(dim=1)], dim=1)
     return pair.log_softmax(dim=1), others.log_softmax(dim=1)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from kdlab import public_sets
-from kdlab.public_sets import HELD_OUT
+from kdlab.photos import public_sets
+from kdlab.photos.public_sets import HELD_OUT
+from kdlab.progress_bar import progress_bar
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
 MARGIN = 8 / 7  # photos are kept this much larger than the network's input
@@ -215,7 +216,6 @@ def _as_mode(image, mode):
 
 def _check(part, items, decode, threads, memory, bad, progress):
     """Decode everything once: (name, label, source, digest, pixels or None) of each good image."""
-    from tqdm.auto import tqdm
 
     def attempt(item):
         try:
@@ -225,9 +225,7 @@ def _check(part, items, decode, threads, memory, bad, progress):
 
     good = []
     with ThreadPoolExecutor(threads) as pool:
-        bar = tqdm(
-            total=len(items), desc=f"reading {part} photos", unit="photo", disable=not progress, leave=False
-        )
+        bar = progress_bar(total=len(items), what=f"reading {part} photos", unit="photo", shown=progress)
         for start in range(0, len(items), 4096):
             some = items[start : start + 4096]
             for (name, label, source), outcome in zip(some, pool.map(attempt, some)):

@@ -98,7 +98,7 @@ def normalise(images, mean, std):
     return (images.float() / 255 - mean) / std
 
 
-def ahead(make, keys, *, threads=1, depth=4):
+def prefetch(make, keys, *, threads=1, depth=4):
     """``make(key)`` for each key in order, computed by threads while the caller is busy.
 
     With ``threads=0`` in the caller itself. An error in a thread is raised here, at its place.

@@ -29,14 +29,16 @@ class Process(NamedTuple):
             dist.barrier()
 
     def gather(self, rows):
-        """Rows of all processes in order of rank; gradients flow to this process's rows.
+        """Rows of all processes in order of rank, of each tensor; gradients flow to this process's rows.
 
         A loss of the gathered batch is the same on every process, and each sees its own rows' part
         of the gradient only. DDP takes the mean over processes where their sum is wanted: multiply
         such a loss by ``world`` before ``backward``.
         """
-        if self.world == 1:
+        if rows is None or self.world == 1:
             return rows
+        if isinstance(rows, tuple):
+            return tuple(map(self.gather, rows))
         parts = [torch.empty_like(rows) for _ in range(self.world)]
         dist.all_gather(parts, rows.detach().contiguous())
         parts[self.rank] = rows

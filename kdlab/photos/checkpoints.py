@@ -5,31 +5,21 @@ import io
 import pickle
 import sys
 import time
-from dataclasses import asdict
 
 import torch
 
 from kdlab.files import write_atomically
+from kdlab.photos.settings import default_of
 
 NAME = "checkpoint.pt"
 
 
-def identity(run):
-    """What must be the same for a run to go on: recipe, terms with weights, photos, batch."""
-    return {
-        **asdict(run.recipe),
-        "terms": {term.name: term.weight for term in run.match},
-        "photos": run.photos.train.digest,
-        "photos a step": run.batch,
-    }
-
-
-def save_run(run, folder):
+def save_checkpoint(run, folder):
     """Replace the folder's checkpoint; on a full disk say so and keep the last one. Returns the time."""
     if run.process.first:
         state = {
-            "run": identity(run),
-            "weights": run.sides.state_dict(),
+            "run": run.identity,
+            "weights": run.objective.state_dict(),
             "optimiser": run.optimiser.state_dict(),
             "schedule": run.schedule.state_dict(),
             "scaler": run.scaler.state_dict(),
@@ -51,7 +41,7 @@ def save_run(run, folder):
     return time.monotonic()
 
 
-def load_run(run, folder):
+def load_checkpoint(run, folder):
     """Put a run where the folder's checkpoint left off; without one, leave it at the start.
 
     Raises ValueError if the checkpoint is damaged, or of another run: both sides are named.
@@ -65,13 +55,15 @@ def load_run(run, folder):
         raise ValueError(
             f"{path} is damaged ({str(error).splitlines()[0]}): delete it to start anew"
         ) from error
-    for key, ours in identity(run).items():
-        if state["run"].get(key) != ours:
+    for key, ours in run.identity.items():
+        # A checkpoint from before an option was there is of a run at its default.
+        theirs = state["run"].get(key, default_of(key))
+        if theirs != ours:
             raise ValueError(
-                f"{path} is of another run; {key}: there {state['run'].get(key)}, now {ours}; "
+                f"{path} is of another run; {key}: there {theirs}, now {ours}; "
                 f"give another --out, or go without --resume"
             )
-    run.sides.load_state_dict(state["weights"])
+    run.objective.load_state_dict(state["weights"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.schedule.load_state_dict(state["schedule"])
     run.scaler.load_state_dict(state["scaler"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from kdlab.hub import reachable, stop_waiting_for_the_hub
-from kdlab.models import nearest
+from kdlab.names import nearest
 
 HELD_OUT = ("val", "validation", "valid", "test")
 

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import tempfile
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -11,8 +10,10 @@ from pathlib import Path
 
 import torch
 
+from kdlab.compress.onnx_model import OnnxModel, require
+from kdlab.files import replacing
 from kdlab.metrics import predict
-from kdlab.onnx_model import OnnxModel, require
+from kdlab.models import evaluated
 from kdlab.teachers import Teacher
 
 CHECKED_AT_ONCE = 64
@@ -52,13 +53,10 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
         images = images.repeat(2, 1, 1, 1)
     network = _with_normalisation(model)
     expected = predict(network, images, batch_size=CHECKED_AT_ONCE)
-    path = Path(path)
-    half = path.with_name(f"{path.stem}.part.onnx")
-    modes = {module: module.training for module in network.modules()}
     try:
-        _export(network.eval(), (images[:2],), half)
-        _check_answers(half, images, expected, tolerance)
-        os.replace(half, path)
+        with evaluated(network), replacing(path) as half:
+            _export(network, (images[:2],), half)
+            _check_answers(half, images, expected, tolerance)
     except _NotExported as error:
         where, layer = _innermost_failure(network, images[:2])
         place = f"layer {where!r} ({type(layer).__name__})" if where else "its own forward()"
@@ -66,10 +64,6 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
             f"{type(model).__name__} cannot be exported to ONNX: {place}: {error}. Put something in its "
             "place that ONNX has, or leave this part of the network in PyTorch."
         ) from error.__cause__
-    finally:
-        half.unlink(missing_ok=True)
-        for module, mode in modes.items():
-            module.training = mode
     return OnnxModel(path)
 
 

@@ -5,20 +5,19 @@ from dataclasses import replace
 
 import torch
 
-from kdlab.cache import ask
 from kdlab.distill import hard_labels
-from kdlab.evaluation import evaluate
 from kdlab.metrics import accuracy
-from kdlab.parallel import Process
+from kdlab.photos.cache import answers_of
+from kdlab.photos.evaluation import central_batches, evaluate
+from kdlab.photos.parallel import Process
+from kdlab.photos.settings import WAYS
+from kdlab.photos.training import fit
 from kdlab.teachers import Teacher
-from kdlab.train import fit
-from kdlab.views import ahead, central_views
 
-WAYS = ("none", "probe", "finetune")
 FINETUNE_RATE = 0.1  # of the student's learning rate: these weights are trained already
 
 
-def misfit(teacher, classes):
+def class_mismatch(teacher, classes):
     """Why the teacher's answers are not about these classes; None if they are, as far as it can be told."""
     if teacher.num_classes != len(classes):
         return f"teacher {teacher.name!r} has {teacher.num_classes} classes, the photos have {len(classes)}"
@@ -35,7 +34,7 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
     ----------
     teacher : kdlab.teachers.Teacher
     photos : kdlab.photos.Photos
-    recipe : kdlab.train.Recipe
+    recipe : kdlab.photos.training.Recipe
         Of which fine-tuning takes a tenth of the learning rate.
     way : str
         ``"none"``; ``"probe"``: logistic regression on the embeddings of central views, unless the
@@ -43,7 +42,7 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
     folder : path
         Where fine-tuning keeps its checkpoint.
     process, threads, resume, progress
-        As for :func:`kdlab.train.fit`.
+        As for :func:`kdlab.photos.training.fit`.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
     """
     if way not in WAYS:
         raise ValueError(f"adapt is {way!r}; there are {', '.join(WAYS)}")
-    wrong = misfit(teacher, photos.classes)
+    wrong = class_mismatch(teacher, photos.classes)
     if wrong and way == "none":
         raise ValueError(f"{wrong}: give it a new classifier with --adapt probe or --adapt finetune")
     agreed = teacher.classes == tuple(photos.classes)  # equal numbers alone do not say so
@@ -87,10 +86,9 @@ def probe(teacher, photos, recipe, process, threads):
     from sklearn.preprocessing import StandardScaler
 
     network = copy.deepcopy(teacher.network)
-    part, rows = photos.train, range(len(photos.train))
-    starts = range(0, len(rows), 256)
-    views = ahead(lambda i: central_views(part, rows[i : i + 256], size=recipe.size), starts, threads=threads)
-    found = [ask(teacher, v, ["embedding"])["embedding"].cpu() for v in views]
+    part = photos.train
+    views = central_batches(part, range(len(part)), recipe.size, threads=threads)
+    found = [answers_of(teacher, v, ["embedding"])["embedding"].cpu() for v in views]
     scaler = StandardScaler()
     embeddings = scaler.fit_transform(torch.cat(found).double().numpy())
     reader = LogisticRegression(max_iter=500).fit(embeddings, part.labels.numpy())

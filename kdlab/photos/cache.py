@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from kdlab.files import sync_folder, write_atomically
-from kdlab.models import digest_of
+from kdlab.names import digest_of
+from kdlab.photos.compressed_logits import keep_top, read_top
+from kdlab.photos.views import prefetch
+from kdlab.progress_bar import progress_bar
 from kdlab.projectors import tokens_to_map
-from kdlab.topk import keep_top, read_top
-from kdlab.views import ahead
 
 SHARD_BYTES = 64 * 2**20  # a shard is written whole or not at all, and is what a killed run loses
 MOST_SHARDS = 128  # each is an open file or a few while it is read
@@ -119,19 +120,15 @@ class Cache:
         make : callable
             ``make(part, images, view)`` gives uint8 images, as the header's transform says.
         """
-        from tqdm.auto import tqdm
-
         mine = self.missing()[rank::world]
-        bar = tqdm(
-            total=sum(len(self._range(n)) for n in mine) * self.views, desc="teacher", unit="view",
-            disable=not progress, leave=False,
-        )  # fmt: skip
+        total = sum(len(self._range(n)) for n in mine) * self.views
+        bar = progress_bar(total=total, what="teacher", unit="view", shown=progress)
         start = time.perf_counter()
         for number in mine:
             arrays = {}
             rows = self._range(number)
             batches = [(i, view) for view in range(self.views) for i in range(0, len(rows), batch_size)]
-            images = ahead(
+            images = prefetch(
                 lambda key, r=rows: make(part, r[key[0] : key[0] + batch_size], key[1]),
                 batches,
                 threads=threads,
@@ -161,7 +158,7 @@ class Cache:
         sync_folder(self.folder)
 
     def _answers(self, teacher, images):
-        answers = ask(teacher, images, self.shapes)
+        answers = answers_of(teacher, images, self.shapes)
         if self.kept:
             answers.update(zip((f"logits-{k}" for k in _TOP), keep_top(answers.pop("logits"), self.kept)))
         out = {}
@@ -183,7 +180,7 @@ class Cache:
         worst = largest = 0.0
         for view in range(self.views):
             images = torch.randint(self.images, (-(-samples // self.views),), generator=random).tolist()
-            fresh = ask(teacher, make(part, images, view), {"logits": None})["logits"].cpu()
+            fresh = answers_of(teacher, make(part, images, view), {"logits": None})["logits"].cpu()
             if self.kept:
                 kept = keep_top(fresh, self.kept)
                 fresh = read_top(*kept, fresh.shape[1])
@@ -225,7 +222,7 @@ def bytes_a_view(shapes):
     return BYTES * sum(numbers.values())
 
 
-def ask(teacher, images, names):
+def answers_of(teacher, images, names):
     """The teacher's float outputs to uint8 images by name, token sequences as maps."""
     device = next(teacher.network.parameters()).device
     layers = [int(n) if n.lstrip("-").isdigit() else n for n in names if n not in ("logits", "embedding")]
@@ -263,7 +260,7 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
     if views < 1:
         raise ValueError(f"a cache needs at least 1 view, got {views}")
     names = [str(name) for name in dict.fromkeys(("logits", *outputs))]
-    shapes = {k: tuple(v.shape[1:]) for k, v in ask(teacher, make(part, [0], 0), names).items()}
+    shapes = {k: tuple(v.shape[1:]) for k, v in answers_of(teacher, make(part, [0], 0), names).items()}
     shard = max(1, SHARD_BYTES // (views * bytes_a_view(shapes)), -(-len(part) // MOST_SHARDS))
     shard = min(len(part), shard)
     header = {

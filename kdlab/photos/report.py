@@ -1,6 +1,5 @@
 """What a run leaves: the student in timm's own format, an ONNX file, curves, confusion, cost, a card."""
 
-import importlib
 import json
 import platform
 import sys
@@ -10,10 +9,11 @@ import torch
 
 import kdlab
 from kdlab import plots
-from kdlab.evaluation import statistics
+from kdlab.compress import export_onnx
 from kdlab.files import write_atomically
 from kdlab.measure import cost_table
-from kdlab.models import OWN
+from kdlab.models import own_students
+from kdlab.photos.evaluation import statistics
 
 MOST_CLASSES = 30  # of which a confusion matrix can be read
 TIMED_BATCH = 8
@@ -63,7 +63,7 @@ def save_student(network, folder, name, arguments, classes, size):
 
     folder, names = Path(folder), {"label_names": list(classes)}
     folder.mkdir(parents=True, exist_ok=True)
-    if name in OWN:
+    if name in own_students():
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
         _write(
             folder / "config.json",
@@ -85,7 +85,7 @@ def save_student(network, folder, name, arguments, classes, size):
 def export(network, images, path):
     """Write ONNX if what it takes is here; otherwise a remark that says what is not."""
     try:
-        importlib.import_module("kdlab.compress").export_onnx(network, images, path)
+        export_onnx(network, images, path)
     except Exception as error:  # the student is saved: nothing about this file is worth losing the report
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return f"no ONNX file: {reason} (pip install 'kdlab[deploy]')"
@@ -187,7 +187,7 @@ def _text(outcome, name, card, cost, confused, remarks):
     photos, result = outcome.photos, outcome.result
     load = (
         '`timm.create_model("local-dir:student", pretrained=True)` loads it'
-        if name not in OWN else "`student/config.json` holds the call that makes it"
+        if name not in own_students() else "`student/config.json` holds the call that makes it"
     )  # fmt: skip
     parts = [f"# {name} on {outcome.facts['settings']['data']}"]
     if len(result.scores) > 1:

@@ -52,6 +52,8 @@ class OnnxModel:
         Without the extra ``deploy``.
     """
 
+    asks_in_batches = True
+
     def __init__(self, path, *, threads=1):
         self.path, self.threads = Path(path), threads
         if not self.path.exists():

@@ -33,7 +33,7 @@ def outputs_for(match, teacher_layer):
 
 
 def terms(match, labels, cache, *, temperature, smoothing, teacher_layer, student_layer):
-    """The terms for :func:`kdlab.train.fit`.
+    """The terms for :func:`kdlab.photos.training.fit`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def terms(match, labels, cache, *, temperature, smoothing, teacher_layer, studen
         Weights by name: ``{"hard": 0.1, "soft": 0.9}``. Names: hard, soft, decoupled, correlation;
         hint, attention (feature maps); embedding, similarity, distance, angle, probabilistic.
     labels : int64 Tensor of shape (N,)
-    cache : kdlab.cache.Cache or None
+    cache : kdlab.photos.cache.Cache or None
         None where only hard labels are matched.
     temperature, smoothing : float
         Of the losses on logits, and of the hard labels.

@@ -1,0 +1,109 @@
+"""What is refused before training, in one line that names both sides: values, once, where they enter."""
+
+import copy
+import math
+from dataclasses import replace
+
+import torch
+
+from kdlab import rows as tree
+from kdlab.losses.common import NO_LABEL, check_logits
+from kdlab.terms import is_asked, label_loss
+from kdlab.training import first_outputs
+
+
+def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
+    """Raise the ValueErrors of :func:`kdlab.distill.distill` without training anything.
+
+    Parameters
+    ----------
+    student, inputs, terms, steps, batch_size
+        As there.
+
+    Returns
+    -------
+    Tensor, or tuple or dict of Tensor
+        The inputs on the student's device; where they are made as training goes, the first batch.
+    """
+    sampled = callable(inputs)
+    first = next(iter(inputs(student))) if sampled else inputs
+    inputs = tree.on_device(first, next(student.parameters()).device)
+    n = tree.count(inputs)
+    for name, value in (("steps", steps), ("batch_size", batch_size), ("number of inputs", n)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if not terms:
+        raise ValueError("match is empty: give at least one term, for example hard_labels(labels)")
+    names = [term.name for term in terms]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two terms share a name: {names}")
+    outputs = _first(student, inputs, terms)
+    for term in terms:
+        if not (math.isfinite(term.weight) and term.weight >= 0):
+            raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")
+        for what, part in zip(("targets", "labels", "rows"), term.parts):
+            if part is not None and not is_asked(part):
+                _check_part(term.name, what, part, n, sampled)
+        _check_value(term, outputs.at(term.of), inputs)
+    return inputs
+
+
+def _first(student, inputs, terms):
+    try:
+        return first_outputs(student, inputs, terms)
+    except (RuntimeError, IndexError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{type(student).__name__} does not take inputs {tree.shapes(inputs)}: {reason}"
+        ) from error
+
+
+def _check_part(name, what, part, n, sampled):
+    if sampled:
+        raise ValueError(
+            f"{name} has {what} that stand in rows, but the batches are made as training goes: give {what} "
+            f"that can be asked about each batch, such as the teacher itself"
+        )
+    for leaf in tree.leaves(part):
+        if len(leaf) != n:
+            raise ValueError(f"{name} has {len(leaf)} {what} for {n} inputs")
+        if leaf.is_floating_point() and not leaf.isfinite().all():
+            bad = int((~leaf.isfinite()).flatten(1).any(1).sum())
+            raise ValueError(f"{name}: {bad} of {n} rows are not finite")
+
+
+def _check_value(term, ours, inputs):
+    """Labels are classes of the student's, and the loss takes both sides."""
+    few = tree.take(inputs, slice(2))
+    given = term.to(ours.device).given(slice(2), few)
+    classes = getattr(term.loss, "func", term.loss) is label_loss
+    if classes and not is_asked(term.targets):
+        _check_labels(term.name, term.targets, ours)
+    if torch.is_tensor(term.labels):
+        _check_labels(term.name, term.labels, ours)
+    if (
+        term.of == "logits"
+        and torch.is_tensor(given[0])
+        and given[0].is_floating_point()
+        and given[2] is None
+    ):
+        check_logits(ours[:1], given[0][:1])
+    with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
+        trial = replace(term, projector=copy.deepcopy(term.projector))
+        try:
+            side = ours if trial.projector is None else trial.projector.to(ours.device)(ours)
+            trial.value(side, given)
+        except (RuntimeError, IndexError, TypeError) as error:
+            sides = f"the student's {tree.shapes(ours)} and targets {tree.shapes(given[0])}"
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"{term.name} does not take {sides}: {reason}") from error
+
+
+def _check_labels(name, labels, ours):
+    known = labels[labels != NO_LABEL]
+    if len(known) == 0:
+        raise ValueError(f"{name}: all {len(labels)} inputs are without a label")
+    last = ours.ndim == 2 or ours.shape[1:-1] == labels.shape[1:]
+    low, high, classes = int(known.min()), int(known.max()), ours.shape[-1 if last else 1]
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: labels run from {low} to {high}, the student has {classes} classes")

@@ -1,0 +1,17 @@
+"""What a model answers, and what is read off its answers."""
+
+from kdlab.metrics.answers import answers, predict
+from kdlab.metrics.classification import (
+    accuracy,
+    agreement,
+    calibration_error,
+    entropy,
+    negative_log_likelihood,
+    recall,
+)
+from kdlab.metrics.representation import linear_cka, probe, recall_at_1
+
+__all__ = [
+    "accuracy", "agreement", "answers", "calibration_error", "entropy", "linear_cka", "negative_log_likelihood",
+    "predict", "probe", "recall", "recall_at_1",
+]  # fmt: skip

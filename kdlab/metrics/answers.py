@@ -1,0 +1,104 @@
+"""THE way to ask a network, or whatever answers, about many inputs: in batches, in eval mode."""
+
+import torch
+
+from kdlab import rows
+from kdlab.models.forward import Outputs, evaluated, forward
+from kdlab.progress_bar import progress_bar
+
+TINY = 1e-6  # what an ensemble calls impossible counts as this probable
+
+
+@torch.no_grad()
+def answers(network, batches, layers=(), *, device=None):
+    """Outputs of a Module for batches that are made, or read, one after the other.
+
+    Parameters
+    ----------
+    network : Module
+        Asked in eval mode; each of its parts is left in the mode it was in.
+    batches : iterable of Tensor, or of tuples or dicts of Tensor
+    layers : sequence of int or str
+        As in :func:`kdlab.models.forward`.
+    device : device, optional
+        Where the answers are gathered; where they were computed by default.
+
+    Returns
+    -------
+    kdlab.models.Outputs
+        Of all rows.
+    """
+    home, parts = _home(network), []
+    with evaluated(network):
+        for batch in batches:
+            found = forward(network, rows.on_device(batch, home), layers)
+            parts.append(rows.each(lambda leaf: leaf if leaf is None else leaf.to(device or home), found))
+    embeddings = [part[2] for part in parts]
+    return Outputs(
+        rows.joined([part[0] for part in parts]),
+        rows.joined([part[1] for part in parts]),
+        None if embeddings[0] is None else torch.cat(embeddings),
+    )
+
+
+@torch.no_grad()
+def predict(model, inputs, *, batch_size=256, progress=False):
+    """What a model answers to any number of inputs, on the inputs' device.
+
+    Parameters
+    ----------
+    model : Module, kdlab.teachers.Teacher, scikit-learn classifier, or any callable
+        A Module is asked in eval mode, and each of its parts is left in the mode it was in. A fitted
+        scikit-learn classifier answers with the logarithms of its probabilities. Any other callable,
+        a program for example, is called with each batch of inputs.
+    inputs : Tensor of shape (N, ...), or tuple or dict of Tensor
+        A Module takes a tuple by place and a dict by keyword.
+    batch_size : int
+    progress : bool
+        Show a bar with the remaining time.
+
+    Returns
+    -------
+    Tensor of shape (N, ...), or tuple or dict of Tensor
+        Logits (N, C) of a classifier; of a network with several heads all of them.
+
+    Raises
+    ------
+    TypeError
+        If the model cannot be asked.
+    ValueError
+        If there are no inputs, or not as many answers as inputs.
+    """
+    if getattr(model, "asks_in_batches", False):
+        return model(inputs)
+    n, parts = rows.count(inputs), []
+    if n == 0:
+        raise ValueError("there are no inputs to ask about")
+    home = rows.leaves(inputs)[0].device
+    with evaluated(model), progress_bar(total=n, what="asking", unit="row", shown=progress) as bar:
+        for batch in rows.batches(inputs, batch_size):
+            found, asked = rows.on_device(_ask(model, batch), home), rows.count(batch)
+            if rows.count(found, "answers") != asked:
+                raise ValueError(f"{_name(model)} gives {rows.shapes(found)} for {asked} inputs")
+            parts.append(found)
+            bar.update(asked)
+    return rows.joined(parts)
+
+
+def _ask(model, batch):
+    if isinstance(model, torch.nn.Module):
+        return forward(model, rows.on_device(batch, _home(model))).logits
+    if hasattr(model, "predict_proba"):
+        probabilities = model.predict_proba(batch.flatten(1).cpu().numpy())
+        return torch.as_tensor(probabilities, dtype=torch.float32).clamp(min=TINY).log()
+    if not callable(model):
+        raise TypeError(f"{_name(model)} is neither a network nor a fitted classifier nor callable")
+    return model(batch)
+
+
+def _home(network):
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
+
+
+def _name(model):
+    return getattr(model, "__name__", type(model).__name__)

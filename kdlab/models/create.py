@@ -1,0 +1,35 @@
+"""Students by name: those of the course's own tasks, and all of timm's."""
+
+from kdlab import models
+from kdlab.names import declared, nearest
+
+
+def own_students():
+    """Students that are written here, by name: ``STUDENTS`` of each file."""
+    return {name: kind for students in declared(models, "STUDENTS") for name, kind in students.items()}
+
+
+def create_student(name, *, num_classes=10, in_chans=1, **options):
+    """An untrained student by name.
+
+    Parameters
+    ----------
+    name : str
+        ``"tiny_cnn"``, ``"mlp"`` or any timm architecture.
+    num_classes, in_chans : int
+    **options
+        To the model: ``width=16`` for the tiny CNN, ``output_stride=8`` for a ResNet, ...
+
+    Raises
+    ------
+    ValueError
+        If there is no such model; the nearest names are suggested.
+    """
+    own = own_students()
+    if name in own:
+        return own[name](num_classes=num_classes, in_chans=in_chans, **options)
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"no model is called {name!r}{nearest(name, [*own, *timm.list_models()])}")
+    return timm.create_model(name, num_classes=num_classes, in_chans=in_chans, **options)

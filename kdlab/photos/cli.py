@@ -1,0 +1,94 @@
+"""The options of ``kdlab distill`` and ``kdlab train``, read off the settings."""
+
+import argparse
+import json
+from dataclasses import fields
+
+from kdlab.photos.settings import GROUPS, Photos, Recipe, Running, kind, required, unset
+
+DISTILL = """Distil a teacher into a student on your photos.
+
+The teacher answers once, to a few augmented views of every photo, and its answers are kept on disk;
+after that a step costs what a step without a teacher costs. A run that is killed goes on with --resume.
+"""
+EXAMPLES = """examples:
+  kdlab distill --teacher resnet50.a1_in1k --adapt probe --student mobilenetv3_small_050 \\
+      --data photos/ --out runs/pets --baseline --seeds 3
+  kdlab distill --teacher local-dir:runs/teacher/student --student resnet10t --size 32 \\
+      --match hard=0.1 soft=0.9 distance=1 --data torchvision:CIFAR10 --out runs/cifar
+  torchrun --nproc_per_node 4 -m kdlab distill ...        the same on four GPUs, or CPU processes
+
+photos/ holds a folder a class, or train/ and val/ (or test/) with a folder a class in each.
+docs/distill.md says what becomes of odd or bad images, and what a run on millions of them takes.
+"""
+
+
+def add_commands(commands):
+    """Add ``distill`` and ``train`` to the subcommands of a parser."""
+    look = argparse.RawDescriptionHelpFormatter
+    distill = commands.add_parser(
+        "distill", help="distil a teacher into a student on photos", description=DISTILL, epilog=EXAMPLES,
+        formatter_class=look,
+    )  # fmt: skip
+    train = commands.add_parser(
+        "train", help="train on photos without a teacher, for example a teacher",
+        description="Train on photos by hard labels; the result serves as --teacher local-dir:OUT/student.",
+        formatter_class=look,
+    )  # fmt: skip
+    for parser, groups in ((distill, GROUPS), (train, (Photos, Recipe, Running))):
+        for group in groups:
+            section = parser.add_argument_group(group.__doc__)
+            for field in fields(group):
+                needed = required(field) or field.name == "teacher"
+                section.add_argument(
+                    flag(field), dest=field.name, help=words(field), **_reading(field, needed)
+                )
+
+
+def flag(field):
+    """The option's name on the command line."""
+    return field.metadata.get("flag", f"--{field.name.replace('_', '-')}")
+
+
+def words(field):
+    """What the option says, with its default where that is not said already."""
+    text, default = field.metadata["help"], unset(field)
+    told = default is None or isinstance(default, bool) or "default:" in text or str(default) in text.split()
+    return text if told else f"{text} (default: {default})".strip()
+
+
+def _reading(field, needed):
+    """How argparse is to read the option."""
+    kept = {"metavar": field.metadata["metavar"]} if "metavar" in field.metadata else {}
+    if kind(field) is bool:
+        return {"action": "store_false" if unset(field) else "store_true"}
+    if kind(field) is dict:
+        return {"nargs": "+", "default": None, **kept}
+    if "choices" in field.metadata:
+        return {"choices": [*field.metadata["choices"]], "default": unset(field)}
+    read = field.metadata.get("parse", kind(field))
+    return {"type": read, **kept, **({"required": True} if needed else {"default": unset(field)})}
+
+
+def run_command(options):
+    """What the parsed options ask for."""
+    from kdlab.photos.run import run
+
+    given = {name: value for name, value in vars(options).items() if name != "command"}
+    for name in ("match", "student_options"):
+        if given.get(name):
+            given[name] = dict(_pair(text) for text in given[name])
+    for name, weight in (given.get("match") or {}).items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise ValueError(f"the weight of {name} must be a number, got {weight!r}")
+    return run(**given)
+
+
+def _pair(text):
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text!r} is no KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value

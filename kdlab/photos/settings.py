@@ -1,0 +1,214 @@
+"""Every option of ``kdlab distill``, once: from here come ``run()``, the command line, docs and resuming."""
+
+import dataclasses
+import inspect
+import types
+import typing
+from dataclasses import MISSING, dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from kdlab.names import nearest
+from kdlab.photos.matching import NAMES
+from kdlab.photos.views import training_views
+
+WAYS = ("none", "probe", "finetune")
+OPTIMISERS = {
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+SCHEDULES = {
+    "one-cycle": lambda o, rate, steps: torch.optim.lr_scheduler.OneCycleLR(o, rate, steps + 1),
+    "cosine": lambda o, rate, steps: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps),
+}
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def option(default=MISSING, help="", *, decides=True, **more):
+    """A field with what its option says.
+
+    Parameters
+    ----------
+    default : object
+        Without one it must be given, unless ``unset`` says what leaving it out means.
+    help : str
+    decides : bool
+        Whether the student that comes out depends on it: then a run goes on only with the same value.
+    **more
+        ``unset``: its default as an option, where that is not the field's; ``choices``, ``metavar``,
+        ``flag``, ``parse``: for the command line.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "decides": decides, **more})
+
+
+def layer(text):
+    """A layer by its number or its path."""
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photos:
+    """photos and student"""
+
+    data: str = option(help="folder of class folders, torchvision:NAME or hf:USER/NAME", decides=False)
+    out: str = option(help="folder to write to", decides=False)
+    student: str = option(help="a timm name, tiny_cnn or mlp")
+    pretrained: bool = option(False, "start the student from timm's weights")
+    student_options: dict | None = option(
+        None, "to the model: width=16, output_stride=8, drop_rate=0.1",
+        metavar="KEY=VALUE", flag="--student-option",
+    )  # fmt: skip
+    share: float = option(0.2, "for validation, of photos that come unsplit")
+    memory: float = option(4.0, "of decoded photos to keep", decides=False, metavar="GB")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
+    """teacher, and what to match"""
+
+    teacher: str | None = option(
+        None, "a timm name, hf-hub:USER/NAME, local-dir:FOLDER, a .safetensors file with its card, a shipped "
+        "teacher, or a checkpoint (with --architecture); without one the student learns hard labels",
+    )  # fmt: skip
+    architecture: str | None = option(None, "timm model of a checkpoint (.pth)", metavar="NAME")
+    adapt: str = option(
+        "none", "a teacher of other classes gets a new classifier: a linear probe, or after it fine-tuning of "
+        "all weights; none refuses such a teacher", choices=WAYS,
+    )  # fmt: skip
+    cache: str | None = option(
+        None, "of the teacher's answers (default: OUT/cache); runs with the same teacher, photos and views can "
+        "share one", decides=False, metavar="FOLDER",
+    )  # fmt: skip
+    verify: bool = option(False, "ask again about a sample of the cache", decides=False)
+    match: dict | None = option(
+        None, f"weights of the terms (default: hard=0.1 soft=0.9); there are {', '.join(NAMES)}",
+        decides=False, metavar="TERM=WEIGHT",
+    )  # fmt: skip
+    temperature: float = option(4.0, "of losses on logits")
+    teacher_layer: int | str = option(-1, "of hint and attention; the last map is -1", parse=layer)
+    student_layer: int | str = option(-1, "of hint and attention", parse=layer)
+    baseline: bool = option(False, "hard-label students beside, and a verdict", decides=False)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """training"""
+
+    size: int = option(help="input in pixels (default: the teacher's, else 224)", unset=None)
+    epochs: int = option(30)
+    batch_size: int = option(64, "of all processes together")
+    learning_rate: float = option(0.002, "the highest")
+    optimiser: str = option("adamw", choices=OPTIMISERS)
+    schedule: str = option("one-cycle", choices=SCHEDULES)
+    weight_decay: float = option(0.02, "not of norms and biases")
+    views: int = option(8, "of each photo, one an epoch in turn")
+    view_seed: int = option(0, "of the views and of the split")
+    area: float = option(0.35, "smallest share of a photo that a view shows")
+    flip: float = option(0.5, "share of views that are mirrored; 0 where left and right matter")
+    seed: int = option(0, "of order and initial weights; the first of --seeds")
+    precision: str = option("float32", "auto: half on a GPU", unset="auto", choices=("auto", *PRECISIONS))
+    compile: bool = option(False, "torch.compile the student, where logits alone are matched")
+    smoothing: float = option(0.0, "of the hard labels")
+
+    def __post_init__(self):
+        known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
+        for name, there in known.items():
+            if getattr(self, name) not in there:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; there are {', '.join(there)}")
+        for name in ("size", "epochs", "batch_size", "views"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip must lie between 0 and 1, got {self.flip}")
+
+    def make(self, part, images, view):
+        """View ``view`` of these images of a part, uint8."""
+        how = {"size": self.size, "seed": self.view_seed, "area": self.area, "flip": self.flip}
+        return training_views(part, images, view, **how)
+
+    def transform(self):
+        """What :meth:`make` does, in words."""
+        flip = "flip" if self.flip == 0.5 else f"flip of {self.flip:g}"
+        return f"random crop of {self.area:g} to 1, {flip}, {self.size} px, seed {self.view_seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """running"""
+
+    seeds: int = option(1, "students of each kind, paired", decides=False)
+    resume: bool = option(False, "go on with what is in OUT", decides=False)
+    every: float = option(600.0, "seconds between checkpoints within an epoch", decides=False, metavar="S")
+    threads: int = option(2, "that decode and augment", decides=False)
+    device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", decides=False)
+    progress: bool = option(True, "say nothing", decides=False, flag="--quiet")
+
+
+GROUPS = (Photos, Teaching, Recipe, Running)
+
+
+def identity_of(*settings):
+    """What of these must be the same for a run to go on, by name."""
+    decisive = (
+        (field.name, getattr(group, field.name)) for group in settings for field in fields(group)
+        if field.metadata["decides"]
+    )  # fmt: skip
+    return {name: str(value) if isinstance(value, Path) else value for name, value in decisive}
+
+
+def default_of(name):
+    """What an option of that name is where nothing is said; None if it has no default."""
+    found = next((f for group in GROUPS for f in fields(group) if f.name == name), None)
+    return None if found is None else unset(found)
+
+
+def unset(field):
+    """An option's default: the field's, unless it has one of its own."""
+    default = field.metadata.get("unset", field.default)
+    return None if default is MISSING else default
+
+
+def required(field):
+    """Whether the option must be given."""
+    return field.default is MISSING and "unset" not in field.metadata
+
+
+def kind(field):
+    """The type of one value of an option."""
+    return next(t for t in typing.get_args(field.type) or (field.type,) if t is not types.NoneType)
+
+
+def split(given):
+    """Options by name as :class:`Photos`, :class:`Teaching`, the recipe's fields, :class:`Running`.
+
+    Raises
+    ------
+    TypeError
+        If an option is unknown or missing; near names are suggested.
+    """
+    known = {field.name: field for group in GROUPS for field in fields(group)}
+    for name in given:
+        if name not in known:
+            raise TypeError(f"run() has no option {name!r}{nearest(name, known)}")
+    missing = [name for name, field in known.items() if required(field) and name not in given]
+    if missing:
+        raise TypeError(f"run() needs {', '.join(missing)}")
+    values = {name: given.get(name, unset(field)) for name, field in known.items()}
+    photos, teaching, recipe, running = ({f.name: values[f.name] for f in fields(group)} for group in GROUPS)
+    return Photos(**photos), Teaching(**teaching), recipe, Running(**running)
+
+
+def with_options(function):
+    """Give ``run(**options)`` the signature, and the parameters in its docstring, that follow from here."""
+    listed = [field for group in GROUPS for field in fields(group)]
+    given, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    function.__signature__ = inspect.Signature(
+        inspect.Parameter(f.name, given, default=empty if required(f) else unset(f), annotation=f.type)
+        for f in listed
+    )
+    words = [f"{f.name} : {'required' if required(f) else f'default {unset(f)!r}'}" for f in listed]
+    lines = [f"    {word}\n        {f.metadata['help']}" for word, f in zip(words, listed)]
+    function.__doc__ = function.__doc__.replace("    <options>", "\n".join(lines))
+    return function

@@ -1,0 +1,16 @@
+"""The one progress bar."""
+
+
+def progress_bar(items=None, *, what, unit, shown, total=None, **options):
+    """tqdm's bar with the remaining time, around ``items`` or to be updated; gone when it is done.
+
+    Parameters
+    ----------
+    items : iterable, optional
+    what, unit : str
+    shown : bool
+    total : int, optional
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(items, what, total=total, unit=unit, disable=not shown, leave=False, **options)

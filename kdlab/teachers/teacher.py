@@ -1,0 +1,144 @@
+"""A trained network that only answers."""
+
+import warnings
+
+import torch
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from kdlab.metrics.answers import answers
+from kdlab.progress_bar import progress_bar
+
+
+class Teacher:
+    """A trained network that only answers: frozen, in eval mode, never part of a student.
+
+    It is not a Module, so a student that holds one does not list its weights in
+    ``parameters()`` or ``state_dict()``, and ``student.train()`` does not reach it.
+
+    Parameters
+    ----------
+    network : Module
+        A timm-style classifier, trained. Its parameters are frozen in place.
+    name : str
+    num_classes, in_chans, input_size : int
+        What it was trained on; images of another shape are refused.
+    mean, std : sequence of float, optional
+        Of each channel: the images are normalised with them, as in the teacher's own training.
+    card : dict, optional
+        How it was made.
+    classes : sequence of str, optional
+        Their names, where the weights came with them.
+    """
+
+    asks_in_batches = True  # and answers from memory where it can: see __call__
+
+    def __init__(
+        self, network, *, name, num_classes, in_chans, input_size, mean=(0.0,), std=(1.0,), card=None,
+        classes=None,
+    ):  # fmt: skip
+        self.network = network.eval().requires_grad_(False)
+        self.name, self.card, self.classes = name, card or {}, tuple(classes or ())
+        self.num_classes, self.in_chans, self.input_size = num_classes, in_chans, input_size
+        self.mean, self.std = (torch.tensor(m, dtype=torch.float32).view(-1, 1, 1) for m in (mean, std))
+        self._answers = WeakTensorKeyDictionary()
+
+    def __getstate__(self):
+        return {**self.__dict__, "_answers": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _answers=WeakTensorKeyDictionary())
+
+    def train(self, mode=True):
+        """Stays in eval mode: its answers must not depend on who trains beside it."""
+        return self
+
+    eval = train
+
+    def to(self, device):
+        """Move the network; returns the teacher. Answers come back on the images' device."""
+        self.network.to(device)
+        self._answers.clear()
+        return self
+
+    def parameters(self):
+        """Nothing to train."""
+        return iter(())
+
+    def fit_or_raise(self, *, num_classes=None, in_chans=None, input_size=None):
+        """Raise ValueError, naming both numbers, where the data is not what it was trained on."""
+        for what, ours, theirs in (
+            ("classes", self.num_classes, num_classes),
+            ("channels", self.in_chans, in_chans),
+            ("pixels a side", self.input_size, input_size),
+        ):
+            if theirs is not None and ours != theirs:
+                raise ValueError(f"teacher {self.name!r} has {ours} {what}, the data has {theirs}")
+
+    def outputs(self, images, layers=(), *, batch_size=64, progress=False):
+        """Logits, chosen feature maps and embedding of any number of images, in batches.
+
+        Parameters
+        ----------
+        images : Tensor of shape (N, in_chans, input_size, input_size)
+        layers : sequence of int
+            As in :func:`kdlab.models.forward`.
+        batch_size : int
+        progress : bool
+            Show a bar with the remaining time.
+
+        Returns
+        -------
+        Outputs
+
+        Raises
+        ------
+        ValueError
+            If channels or size are not those it was trained on, or there are no images.
+        """
+        if images.ndim != 4 or len(images) == 0:
+            raise ValueError(f"images {tuple(images.shape)} must be (N, channels, height, width), N >= 1")
+        self.fit_or_raise(in_chans=images.shape[1], input_size=images.shape[2])
+        self.fit_or_raise(input_size=images.shape[3])
+        split = images.split(batch_size)
+        bar = progress_bar(split, what=f"teacher {self.name}", unit="batch", shown=progress)
+        mean, std = self.mean.to(images), self.std.to(images)
+        return answers(self.network, ((batch - mean) / std for batch in bar), layers, device=images.device)
+
+    def __call__(self, images, **options):
+        """Logits (N, num_classes); see :meth:`outputs`.
+
+        Asked twice about the same tensor, it answers from memory for as long as the tensor lives
+        unchanged: the arms of a study share their images.
+        """
+        if images.is_inference():  # such tensors keep no count of their changes
+            return self.outputs(images, **options).logits
+        version, logits = self._answers.get(images, (None, None))
+        if version != images._version:
+            logits = self.outputs(images, **options).logits
+            self._answers[images] = images._version, logits
+        return logits.clone()
+
+    def __repr__(self):
+        size = sum(p.numel() for p in self.network.parameters())
+        return f"Teacher({self.name!r}, {size:,} parameters, {self.num_classes} classes)"
+
+
+def size_ratio(teacher, student):
+    """How many times more parameters the teacher has than the student.
+
+    Warns, with both sizes, where the teacher is the smaller one: more often a mix-up than a plan.
+
+    Parameters
+    ----------
+    teacher, student : Teacher or Module
+    """
+    sizes = [
+        sum(p.numel() for p in (m.network if isinstance(m, Teacher) else m).parameters())
+        for m in (teacher, student)
+    ]
+    if sizes[0] < sizes[1]:
+        warnings.warn(
+            f"the teacher has {sizes[0]:,} parameters, the student {sizes[1]:,}: are the two swapped?",
+            stacklevel=2,
+        )
+    return sizes[0] / sizes[1]

@@ -1,0 +1,213 @@
+"""What a student can be asked to match: a loss, and the targets it is compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from kdlab import rows as tree
+from kdlab.losses import attention_transfer_loss, hint_loss, relational_distance_loss, soft_target_loss
+from kdlab.losses.common import NO_LABEL, check_temperature
+from kdlab.metrics.answers import predict
+from kdlab.projectors import Projector, tokens_to_map
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing to match: ``weight * loss(something of the student's, targets)``.
+
+    Parameters
+    ----------
+    name : str
+    targets : Tensor, tuple of Tensor, or teacher
+        A row for each training input, computed before training and only looked up in it; a tuple is
+        several arguments of the loss. Or whatever :func:`kdlab.metrics.predict` can ask: it is asked
+        about each batch of inputs.
+    loss : callable
+        Student's side first, targets second.
+    weight : float
+    of : str or int
+        What of the student the loss compares: ``"logits"``, ``"embedding"``, one of several heads by
+        its name or place, or a layer as in :func:`kdlab.models.forward`.
+    projector : Module, optional
+        In between; it trains with the student, and stays in the term: save it, if at all, by its own
+        ``state_dict()``.
+    labels : Tensor of shape (N, ...), or callable, optional
+        The loss's last argument: class labels.
+    rows : Tensor of shape (N, ...), or callable, optional
+        Where one input holds many predictions (tokens, cells of a grid): which of them count, as
+        booleans or as labels, -100 where one is left out. The loss then sees the rows that count:
+        the student's side (rows, C), its targets likewise.
+    over_batch : bool
+        Whether the loss's value depends on which rows stand together in a batch. Several processes
+        then gather their rows first. That is right for any loss; False spares the exchange where the
+        loss is a mean over rows, all of which count.
+    """
+
+    name: str
+    targets: object
+    loss: Callable
+    weight: float = 1.0
+    of: str | int = "logits"
+    projector: torch.nn.Module | None = None
+    labels: object = None
+    rows: object = None
+    over_batch: bool = True
+
+    @property
+    def parts(self):
+        """What is looked up for each batch: targets, labels and rows."""
+        return self.targets, self.labels, self.rows
+
+    def to(self, device):
+        """The same term with what is looked up on that device."""
+        targets, labels, rows = (p if is_asked(p) else tree.on_device(p, device) for p in self.parts)
+        return replace(self, targets=targets, labels=labels, rows=rows)
+
+    def given(self, rows, inputs):
+        """Targets, labels and rows of a batch: looked up at ``rows``, or asked about ``inputs``."""
+        return tuple(
+            predict(part, inputs) if is_asked(part) else tree.take(part, rows) for part in self.parts
+        )
+
+    def value(self, side, given):
+        """The loss, before weighting, of the student's side of a batch and what is given with it."""
+        targets, labels, rows = given
+        if rows is not None:
+            counted = rows if rows.dtype == torch.bool else rows != NO_LABEL
+            if not counted.any():
+                return side.sum() * 0.0
+            side, targets, labels = (_rows_of(part, counted, self.name) for part in (side, targets, labels))
+        arguments = targets if isinstance(targets, tuple | list) else (targets,)
+        return self.loss(side, *arguments, *(() if labels is None else (labels,)))
+
+
+def is_asked(part):
+    """Whether it is asked about each batch, rather than looked up."""
+    return callable(part) or hasattr(part, "predict_proba")
+
+
+def _rows_of(part, counted, name):
+    """The rows that count: (rows, ...) of (B, ..., C), or of (B, C, ...), or of each of a tuple."""
+    if part is None or isinstance(part, tuple | list):
+        return part if part is None else tuple(_rows_of(p, counted, name) for p in part)
+    for whole in (part, part.movedim(1, -1) if part.ndim > 1 else part):
+        if whole.shape[: counted.ndim] == counted.shape:
+            return whole[counted]
+    raise ValueError(f"{name}: rows {tuple(counted.shape)} do not fit {tuple(part.shape)}")
+
+
+def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
+    """Match class labels by cross-entropy.
+
+    Parameters
+    ----------
+    labels : whole-number Tensor of shape (N,) or (N, ...), or callable
+        Class of each input, or of each of its tokens or cells; -100 where it is unknown: such rows do
+        not count. Logits are (N, ..., C), or (N, C, ...) as in PyTorch.
+    weight : float
+    smoothing : float in [0, 1)
+        Label smoothing: this much probability is spread evenly over all classes
+        (Szegedy et al. 2016, section 7).
+    of : str or int
+        The student's head that is meant, where it has several.
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
+    asked = is_asked(labels)
+    if not asked:
+        if labels.ndim < 1 or labels.is_floating_point() or labels.is_complex():
+            raise ValueError(
+                f"labels must be whole numbers (N, ...), got {labels.dtype} {tuple(labels.shape)}"
+            )
+        labels = labels.long()
+    uneven = asked or bool((labels == NO_LABEL).any())  # then a mean over processes is not that over rows
+    loss = partial(label_loss, smoothing=smoothing)
+    return Term("hard labels", labels, loss, weight, of, over_batch=uneven)
+
+
+def label_loss(logits, labels, *, smoothing=0.0):
+    """Mean cross-entropy of the rows with a label; 0 without any."""
+    if logits.ndim > 2 and logits.shape[:-1] == labels.shape:
+        logits, labels = logits.flatten(0, -2), labels.flatten()
+    elif logits.shape[:1] + logits.shape[2:] != labels.shape:
+        raise ValueError(f"labels {tuple(labels.shape)} do not fit logits {tuple(logits.shape)}")
+    total = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum", ignore_index=NO_LABEL)
+    return total / (labels != NO_LABEL).sum().clamp(min=1)
+
+
+def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0, rows=None, of="logits"):
+    """Match the teacher's softened probabilities by :func:`kdlab.losses.soft_target_loss`.
+
+    Parameters
+    ----------
+    teacher_logits : Tensor of shape (N, C) or (N, ..., C), or teacher
+        The teacher's answer to each input, for example ``teacher(images)``, or the teacher: a network,
+        a scikit-learn classifier, any callable. It is then asked about each batch.
+    weight : float
+    temperature : float
+    rows : Tensor of shape (N, ...), or callable, optional
+        Of several predictions an input, which count: see :class:`Term`.
+    of : str or int
+        The student's head that is meant, where it has several.
+    """
+    check_temperature(temperature)
+    if rows is None and getattr(teacher_logits, "ndim", 2) > 2:
+        raise ValueError(
+            f"teacher logits {tuple(teacher_logits.shape)} hold several predictions an input: say by rows= "
+            f"which of them count, for example the labels, -100 where there is none"
+        )
+    loss = partial(soft_target_loss, temperature=temperature)
+    return Term("soft targets", teacher_logits, loss, weight, of, rows=rows, over_batch=rows is not None)
+
+
+def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=True, name=None, rows=None):
+    """Match the teacher's features at one of the student's layers.
+
+    Parameters
+    ----------
+    teacher_features : Tensor of shape (N, c, H, W), (N, tokens, c) or (N, D)
+        For example ``teacher.outputs(images, layers=(2,)).features[2]``.
+    layer : int or str
+        The student's layer, as in :func:`kdlab.models.forward`, or ``"embedding"``.
+    weight : float
+    loss : callable
+        From ``kdlab.losses``.
+    project : bool
+        Put a :class:`kdlab.projectors.Projector` in between; without one, ``loss`` must take the
+        two shapes as they are.
+    name : str, optional
+        By default the loss and the layer.
+    rows : Tensor of shape (N, tokens), optional
+        Compare (N, tokens, c) token by token, those that count (see :class:`Term`); without it tokens
+        are a square map.
+    """
+    targets = teacher_features if rows is not None else tokens_to_map(teacher_features)
+    shape = targets.shape[-1:] if rows is not None else targets.shape[1:]
+    projector = Projector(shape, tokens=rows is not None) if project else None
+    name = name or f"{_words(loss)} at {layer}"
+    uneven = rows is not None or loss not in (hint_loss, attention_transfer_loss)
+    return Term(name, targets, loss, weight, layer, projector, rows=rows, over_batch=uneven)
+
+
+def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, layer="embedding"):
+    """Match how the teacher's examples relate to one another, at any width and without a projector.
+
+    Parameters
+    ----------
+    teacher_embeddings : Tensor of shape (N, D)
+        For example ``teacher.outputs(images).embedding``.
+    weight : float
+    loss : callable
+        One of ``kdlab.losses``'s relational ones. Their values differ by orders of magnitude, and
+        so do useful weights.
+    layer : int or str
+        Where the student's side is taken.
+    """
+    return Term(_words(loss), teacher_embeddings, loss, weight, layer)
+
+
+def _words(loss):
+    return getattr(loss, "__name__", "features").removesuffix("_loss").replace("_", " ")
