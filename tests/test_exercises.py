@@ -1,8 +1,10 @@
 """Each known mistake is told by its own name, and no correct solution is told any."""
 
+import dataclasses
 import itertools
 import math
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,13 +15,21 @@ from torch import nn
 
 import kdlab
 from kdlab import exercises
-from kdlab.exercises.core import NOT_YET, RIGHT, UNKNOWN, WRONG, Exercise, Experiment, _same
+from kdlab.exercises.core import NOT_YET, RIGHT, UNKNOWN, WRONG, Exercise, Experiment, known, same
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.study import Result
 
 ALL = exercises.all_exercises()
 WRITTEN = [e for e in ALL.values() if isinstance(e, Exercise)]
-MISTAKES = [(e, m, i) for e in WRITTEN for m in e.mistakes for i in range(len(m.codes))]
+each_exercise = pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+
+
+def known_codes(exercise):
+    """The reference and the code of every mistake, by a name for the failure message."""
+    yield f"{exercise.id}, the reference", exercise.reference
+    for mistake in exercise.mistakes:
+        for i, code in enumerate(mistake.codes):
+            yield f"{exercise.id}, {mistake.name}, code {i}", code
 
 
 @pytest.fixture(autouse=True)
@@ -27,31 +37,82 @@ def clean_record():
     exercises._record.clear()
 
 
-@pytest.mark.parametrize(
-    "exercise, mistake, i", MISTAKES, ids=lambda v: getattr(v, "id", getattr(v, "name", str(v)))
-)
-def test_every_mistake_is_recognised_by_its_own_name(exercise, mistake, i):
-    outcome = exercise.diagnose(mistake.codes[i])
-    assert outcome.name == mistake.name
-    assert outcome.status == (RIGHT if mistake.accept else WRONG)
-    assert mistake.says in outcome.text
-    if not mistake.accept:
-        assert "the definition gives" in outcome.text and f"See: {exercise.see!r}" in outcome.text
+@each_exercise
+def test_every_mistake_is_recognised_by_its_own_name(exercise):
+    for mistake in exercise.mistakes:
+        assert mistake.codes, (exercise.id, mistake.name)
+        for i, code in enumerate(mistake.codes):
+            outcome = exercise.diagnose(code)
+            which = f"{exercise.id}, {mistake.name}, code {i}: {outcome.text}"
+            assert outcome.name == mistake.name, which
+            assert outcome.status == (RIGHT if mistake.accept else WRONG), which
+            assert mistake.says in outcome.text, which
+            if not mistake.accept:
+                assert "the definition gives" in outcome.text, which
+                assert f"See: {exercise.see!r}" in outcome.text, which
 
 
-@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
+@each_exercise
 def test_mistakes_differ_from_each_other_and_from_the_reference(exercise):
-    seen = {m.name: [exercise.seen(code) for code in m.codes] for m in exercise.mistakes}
-    reference = exercise.seen(exercise.reference)
-    assert not [name for name, ones in seen.items() if any(_same(one, reference) for one in ones)]
+    seen = {m.name: [known(exercise, code) for code in m.codes] for m in exercise.mistakes}
+    assert len(seen) == len(exercise.mistakes)
+    seen["the reference"] = [known(exercise, exercise.reference)]
     for (a, ones), (b, others) in itertools.combinations(seen.items(), 2):
-        assert not any(_same(x, y) for x in ones for y in others), (a, b)
+        assert not any(same(x, y) for x in ones for y in others), (exercise.id, a, b)
 
 
-@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda e: e.id)
-@pytest.mark.parametrize("stub", [None, ..., lambda *_: None, lambda *_: ...])
-def test_a_stub_is_not_yet(exercise, stub):
-    assert exercise.diagnose(stub).status == NOT_YET
+@each_exercise
+def test_known_code_is_not_run_again(exercise):
+    ran = []
+
+    def observe(function, arguments):
+        ran.append(function)
+        return exercise.observe(function, arguments)
+
+    fresh = dataclasses.replace(exercise, observe=observe)
+
+    def wrong(*arguments):
+        return exercise.mistakes[-1].codes[-1](*arguments)
+
+    first = fresh.diagnose(wrong)
+    assert exercise.reference in ran and set(Counter(ran).values()) == {len(exercise.cases)}
+    ran.clear()
+    assert fresh.diagnose(wrong) == first
+    assert ran == [wrong] * len(exercise.cases)
+
+
+def vandal(*arguments):
+    """Ruins whatever it is handed that can be ruined."""
+    for argument in arguments:
+        if isinstance(argument, nn.Module):
+            vandal(*argument.parameters())
+        elif isinstance(argument, torch.Tensor):
+            with torch.no_grad():
+                argument.zero_()
+        elif isinstance(argument, list | dict):
+            argument.clear()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    return 0.0
+
+
+@each_exercise
+def test_what_is_remembered_is_what_a_fresh_run_gives(exercise):
+    remembered = {name: known(exercise, code) for name, code in known_codes(exercise)}
+    exercise.diagnose(vandal)
+    for name, code in known_codes(exercise):
+        for one, other in zip(remembered[name], exercise.seen(code), strict=True):
+            assert one.keys() == other.keys(), name
+            for what in one:
+                torch.testing.assert_close(
+                    one[what], other[what], rtol=0, atol=0, equal_nan=True, msg=f"{name}: {what}"
+                )
+
+
+@each_exercise
+def test_a_stub_is_not_yet(exercise):
+    for stub in (None, ..., lambda *_: None, lambda *_: ...):
+        assert exercise.diagnose(stub).status == NOT_YET, (exercise.id, stub)
 
 
 def test_a_forgotten_return_is_no_stub():
@@ -152,29 +213,31 @@ CORRECT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("id, solution", CORRECT, ids=lambda v: v if isinstance(v, str) else "")
-def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id, solution):
-    outcome = ALL[id].diagnose(solution)
-    assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
+@pytest.mark.parametrize("id", sorted({id for id, _ in CORRECT}))
+def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id):
+    for i, solution in enumerate(solution for its, solution in CORRECT if its == id):
+        outcome = ALL[id].diagnose(solution)
+        assert (outcome.status, outcome.name) == (RIGHT, ""), f"solution {i}: {outcome.text}"
+
+
+DISTORTIONS = [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
 
 
 @pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4")], ids=lambda e: e.id)
-@pytest.mark.parametrize(
-    "distort", [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
-)
-@pytest.mark.parametrize("seed", range(3))
-def test_random_wrong_functions_get_an_honest_answer(exercise, seed, distort):
-    r = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
+def test_random_wrong_functions_get_an_honest_answer(exercise):
+    for seed, (i, distort) in itertools.product(range(3), enumerate(DISTORTIONS)):
+        r = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
 
-    def distorted(*arguments):
-        result = exercise.reference(*arguments)
-        if isinstance(result, tuple):
-            return tuple(distort(torch.as_tensor(part), r) for part in result)
-        return distort(torch.as_tensor(result), r)
+        def distorted(*arguments, distort=distort, r=r):
+            result = exercise.reference(*arguments)
+            if isinstance(result, tuple):
+                return tuple(distort(torch.as_tensor(part), r) for part in result)
+            return distort(torch.as_tensor(result), r)
 
-    outcome = exercise.diagnose(distorted)
-    assert (outcome.status, outcome.name) == (WRONG, UNKNOWN)
-    assert "the definition gives" in outcome.text
+        outcome = exercise.diagnose(distorted)
+        which = f"distortion {i} with seed {seed}: {outcome.text}"
+        assert (outcome.status, outcome.name) == (WRONG, UNKNOWN), which
+        assert "the definition gives" in outcome.text, which
 
 
 def test_mistakes_with_a_sign_are_found_together():
@@ -205,35 +268,57 @@ def test_an_exception_is_shown_as_the_learners_with_its_line(capsys):
     assert "Traceback" not in said and len(said.splitlines()) == 3
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        3,
-        "text",
-        lambda: 1,
-        lambda s, t: "x",
-        lambda s, t: {},
-        lambda *a: 1 / 0,
-        lambda s, t: (s, t),
-        print,
-        lambda s, t: s[9],
-        lambda *a: a[0] > 0,
-        lambda *a: a[0][:0],
-        lambda *a: torch.eye(2).to_sparse(),
-        lambda *a: sys.exit(1),
-        Result("a", {"a": [1.0], "b": []}),
-    ],
-)
+ODD = [
+    3,
+    "text",
+    lambda: 1,
+    lambda s, t: "x",
+    lambda s, t: {},
+    lambda *a: 1 / 0,
+    lambda s, t: (s, t),
+    print,
+    lambda s, t: s[9],
+    lambda *a: a[0] > 0,
+    lambda *a: a[0][:0],
+    lambda *a: torch.eye(2).to_sparse(),
+    lambda *a: sys.exit(1),
+    Result("a", {"a": [1.0], "b": []}),
+]
+
+
 @pytest.mark.parametrize("id", list(ALL))
-def test_nothing_is_ever_raised(id, answer, capsys):
-    exercises.check(id, answer)
-    assert f"{id} " in capsys.readouterr().out
+def test_nothing_is_ever_raised(id, capsys):
+    for i, answer in enumerate(ODD):
+        exercises.check(id, answer)
+        assert f"{id} " in capsys.readouterr().out, f"odd answer {i}"
+
+
+def test_what_cannot_be_compared_is_named():
+    assert "it returns str, not a number or a tensor." in ALL["1.1"].diagnose(lambda s, t: "x").text
+    assert "it returns int, not an optimiser." in ALL["3.2"].diagnose(lambda *_: 3).text
+    assert "it returns int, not a student." in ALL["6.4"].diagnose(lambda *_: 3).text
 
 
 def test_unknown_ids_are_answered_with_those_there_are(capsys):
     exercises.check("9.9", None)
     exercises.answer("9.q9", "a")
     assert "there is no exercise '9.9'; there are 0.1, " in capsys.readouterr().out
+
+
+def test_an_added_lesson_is_found(tmp_path, monkeypatch):
+    (tmp_path / "lesson_99.py").write_text(
+        "from types import SimpleNamespace as S\nEXERCISES = [S(id='99.1')]\n"
+    )
+    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "kdlab.exercises.lesson_99", None)  # taken out again afterwards
+    del sys.modules["kdlab.exercises.lesson_99"]
+    assert list(exercises.all_exercises()) == [*ALL, "99.1"]
+
+
+def test_the_exercises_of_a_lesson_are_numbered_from_1():
+    for lesson in range(9):
+        ids = [id for id in ALL if id.startswith(f"{lesson}.")]
+        assert ids == [f"{lesson}.{i + 1}" for i in range(len(ids))] and ids, lesson
 
 
 EXPERIMENTS = [e for e in ALL.values() if isinstance(e, Experiment)]

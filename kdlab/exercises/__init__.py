@@ -1,7 +1,7 @@
 """Exercises with checks that name the mistake, and a record of what is done.
 
-An exercise is one module here: a function to write, its reference, the mistakes that are known
-with the code that makes them, and the inputs on which each shows.
+Each lesson has one module here, ``lesson_01`` and so on, with its ``EXERCISES``: functions to write,
+the inputs on which each is checked, and the mistakes that are known, with the code that makes them.
 """
 
 import importlib
@@ -23,12 +23,12 @@ _record = {}
 
 def all_exercises():
     """All exercises by id, in the order of the lessons."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("exercise_"):
-            exercise = importlib.import_module(f"{__name__}.{module.name}").EXERCISE
-            found[exercise.id] = exercise
-    return dict(sorted(found.items()))
+    lessons = [
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+        if module.name.startswith("lesson_")
+    ]
+    return {exercise.id: exercise for lesson in lessons for exercise in lesson.EXERCISES}
 
 
 def check(id, answer):

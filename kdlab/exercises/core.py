@@ -1,7 +1,7 @@
 """How a check finds out which mistake was made: by what the code does to well-chosen inputs.
 
 Every known mistake is itself code. A check runs the learner's function on the exercise's cases,
-and looks for the known code that does the same.
+and looks for the known code that does the same. Known code is run once: what it does never changes.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -19,20 +20,18 @@ UNKNOWN = "not one of the mistakes we know"
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
-@dataclass(frozen=True)
 class Mistake:
-    """A misconception by its name, the code that has it, and what to say about it.
+    """A misconception by its name, what to say to whoever has it, and the code that makes it.
 
     ``codes`` are one or more functions in the place of the learner's. ``accept`` marks a variant
-    that is right in effect: it passes, with a remark. ``sign``, if given, recognises the mistake
-    from one observation alone, so that it is found beside other mistakes too.
+    that is right in effect: it passes, with a remark. ``sign``, if given, is what one observation
+    of the mistake is, ``("a gradient reached the teacher:", True)``: by it the mistake is found beside
+    other mistakes too.
     """
 
-    name: str
-    codes: tuple
-    says: str
-    accept: bool = False
-    sign: Callable | None = None
+    def __init__(self, name, says, *codes, accept=False, sign=None):
+        self.name, self.says, self.codes = name, says, codes
+        self.accept, self.sign = accept, sign
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class NotANumber(Exception):
 def value_and_gradient(function, arguments):
     """What a loss returns, and its gradient with respect to its first argument."""
     first = arguments[0].clone().requires_grad_()
-    value = _tensor(function(first, *arguments[1:]))
+    value = as_tensor(function(first, *arguments[1:]))
     gradient = torch.zeros_like(first)
     if value.requires_grad:
         gradient = torch.autograd.grad(value.sum(), first, allow_unused=True)[0]
@@ -65,24 +64,35 @@ def value_and_gradient(function, arguments):
 
 def value(function, arguments):
     """What a function returns: a number, a tensor, or a tuple of such."""
-    returned = function(*arguments)
-    if isinstance(returned, tuple | list):
-        parts = [_tensor(part).double() for part in returned]
+    answer = function(*arguments)
+    if isinstance(answer, tuple | list):
+        parts = [as_tensor(part).double() for part in answer]
         if len({part.shape for part in parts}) == 1:
             return {"value": torch.stack(parts)}
         return {f"value {i + 1}": part for i, part in enumerate(parts)}
-    return {"value": _tensor(returned)}
+    return {"value": as_tensor(answer)}
 
 
-def _tensor(returned):
-    if returned is None or returned is ...:
+def as_tensor(answer):
+    """A number, an array or a tensor as a tensor."""
+    if answer is None or answer is ...:
         raise NothingReturned
-    if isinstance(returned, bool | int | float) or hasattr(returned, "__array__"):
-        return torch.as_tensor(returned)
-    raise NotANumber(f"it returns {type(returned).__name__}, not a number or a tensor.")
+    if isinstance(answer, bool | int | float) or hasattr(answer, "__array__"):
+        return torch.as_tensor(answer)
+    raise NotANumber(f"it returns {type(answer).__name__}, not a number or a tensor.")
 
 
-@dataclass(frozen=True)
+def returned(function, arguments, kind=object, what=""):
+    """What a function returns, which must be something, and of ``kind``; ``what`` says it in words."""
+    answer = function(*arguments)
+    if answer is None or answer is ...:
+        raise NothingReturned
+    if not isinstance(answer, kind):
+        raise NotANumber(f"it returns {type(answer).__name__}, not {what}.")
+    return answer
+
+
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """A function to write, checked on ``cases``.
 
@@ -90,28 +100,28 @@ class Exercise:
     ----------
     id, title : str
         ``"1.2"`` is the second exercise of lesson 01.
+    see : str
+        The heading of the paragraph that helps.
+    right : str
+        What a right answer has shown.
     reference : callable
         A correct solution. It is compared with, never shown.
     cases : dict of str to callable
         Words for the inputs ("two rows of logits, three classes") and a function that makes
-        them anew; the smallest first.
+        them anew, since the learner's function may change them; the smallest first.
     mistakes : list of Mistake
-    right : str
-        What a right answer has shown.
-    see : str
-        The heading of the paragraph that helps.
     observe : callable
         ``observe(function, arguments)`` gives a dict of what can be seen: value and gradient by
-        default.
+        default. It must not hang on the clock or on what ran before.
     """
 
     id: str
     title: str
+    see: str
+    right: str
     reference: Callable
     cases: dict
     mistakes: list
-    right: str
-    see: str
     observe: Callable = value_and_gradient
 
     def seen(self, function):
@@ -131,35 +141,36 @@ class Exercise:
         if answer is None or answer is ...:
             return self._not_yet()
         if not callable(answer):
-            return self._wrong("", f"a function is expected, this is {type(answer).__name__}.")
+            return _wrong(self, "", f"a function is expected, this is {type(answer).__name__}.")
         try:
             theirs = self.seen(answer)
         except NothingReturned:
             if _is_stub(answer):
                 return self._not_yet()
-            return self._wrong("nothing returned", "nothing returned. Is there a return at the end?")
+            return _wrong(self, "nothing returned", "nothing returned. Is there a return at the end?")
         except NotANumber as error:
-            return self._wrong("not a number", str(error))
+            return _wrong(self, "not a number", str(error))
         except (Exception, SystemExit) as error:
             if isinstance(error, NotImplementedError) and _is_stub(answer):
                 return self._not_yet()
-            return self._wrong("an error in your code", _where(error))
-        expected = self.seen(self.reference)
-        if _same(theirs, expected):
+            return _wrong(self, "an error in your code", _where(error))
+        expected = known(self, self.reference)
+        if same(theirs, expected):
             return Outcome(RIGHT, "", f"{self.id} right. {self.right}")
         found = [m for m in self.mistakes if self._made(m, theirs, expected)]
         if found and found[0].accept:
             return Outcome(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
         example = self._counter_example(theirs, expected)
         if not found:
-            return self._wrong(UNKNOWN, f"{UNKNOWN}.\n  {example}")
+            return _wrong(self, UNKNOWN, f"{UNKNOWN}.\n  {example}")
         also = f"\n  Beside it: {', '.join(m.name for m in found[1:])}." if found[1:] else ""
-        return self._wrong(found[0].name, f"{found[0].name}.\n  {example}\n  {found[0].says}{also}")
+        return _wrong(self, found[0].name, f"{found[0].name}.\n  {example}\n  {found[0].says}{also}")
 
     def _made(self, mistake, theirs, expected):
-        if mistake.sign is not None:
-            return any(mistake.sign(o) for o in theirs) and not any(mistake.sign(o) for o in expected)
-        return any(_same(theirs, self.seen(code)) for code in mistake.codes)
+        if mistake.sign:
+            what, due = mistake.sign
+            return any(o[what] == due for o in theirs) and not any(o[what] == due for o in expected)
+        return any(same(theirs, known(self, code)) for code in mistake.codes)
 
     def _counter_example(self, theirs, expected):
         for case, seen, due in zip(self.cases, theirs, expected):
@@ -174,25 +185,28 @@ class Exercise:
             NOT_YET, "", f"{self.id} not yet attempted: fill in the cell above, run it, then this one."
         )
 
-    def _wrong(self, name, text):
-        return Outcome(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")
+
+@cache
+def known(exercise, code):
+    """What the reference or the code of a known mistake does: the same in each check, so run once."""
+    return exercise.seen(code)
 
 
 @dataclass(frozen=True)
 class Experiment:
     """An experiment of the learner's own: a study, and the verdict that they read off it.
 
-    ``arms`` must be compared, over at least ``seeds`` pairs. ``meaning`` says, for each verdict,
-    what it means here.
+    ``arms`` must be compared, over at least ``seeds`` pairs and ``steps`` steps. ``meaning`` says,
+    for each verdict, what it means here.
     """
 
     id: str
     title: str
+    see: str
     arms: tuple
     meaning: dict
-    see: str
     seeds: int = 3
-    steps: int | None = None
+    steps: int = 0
 
     def diagnose(self, answer):
         """``answer`` is ``(result, verdict)``, with the result of ``kdlab.study.compare``."""
@@ -202,38 +216,37 @@ class Experiment:
         if result is None or result is ...:
             return Outcome(NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict.")
         if not isinstance(result, Result):
-            return self._wrong(
-                "no study", f"the first part is {type(result).__name__}, not what compare returns."
-            )
-        missing = [arm for arm in self.arms if arm not in result.scores]
-        if missing:
-            return self._wrong(
-                "an arm is missing", f"there is no arm {missing[0]!r}; yours: {', '.join(result.scores)}."
-            )
-        if result.seeds < self.seeds:
-            return self._wrong("too few seeds", f"{result.seeds} pairs; at least {self.seeds} are needed.")
-        first, second = self.arms
-        if result.baseline != first:
-            return self._wrong(
-                "another baseline", f"the baseline is {result.baseline!r}; it should be {first!r}."
-            )
-        if self.steps and result.training.get("steps", 0) < self.steps:
-            return self._wrong(
-                "too few steps", f"{result.training.get('steps')} steps; {self.steps} are asked for."
-            )
-        verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
+            text = f"the first part is {type(result).__name__}, not what compare returns."
+            return _wrong(self, "no study", text)
+        for name, text in self._faults(result):
+            return _wrong(self, name, text)
         if said is ... or said is None:
             return Outcome(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
+        first, second = self.arms
+        verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
         if str(said).strip().lower().replace("_", " ") != verdict:
-            return self._wrong(
-                "the verdict does not follow from the interval",
+            return _wrong(
+                self, "the verdict does not follow from the interval",
                 f"you say {said!r}, the interval runs from {low:+.1f} to {high:+.1f}.\n  helps: the whole interval lies above 0; "
                 "hurts: below; not shown: it holds 0, which is not the same as no effect.",
-            )
+            )  # fmt: skip
         return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
 
-    def _wrong(self, name, text):
-        return Outcome(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")
+    def _faults(self, result):
+        """What makes the study another one than was asked for, by name and in words."""
+        for arm in self.arms:
+            if arm not in result.scores:
+                yield "an arm is missing", f"there is no arm {arm!r}; yours: {', '.join(result.scores)}."
+        if result.seeds < self.seeds:
+            yield "too few seeds", f"{result.seeds} pairs; at least {self.seeds} are needed."
+        if result.baseline != self.arms[0]:
+            yield "another baseline", f"the baseline is {result.baseline!r}; it should be {self.arms[0]!r}."
+        if self.steps and result.training.get("steps", 0) < self.steps:
+            yield "too few steps", f"{result.training.get('steps')} steps; {self.steps} are asked for."
+
+
+def _wrong(exercise, name, text):
+    return Outcome(WRONG, name, f"{exercise.id} wrong: {text}\n  See: {exercise.see!r}, above.")
 
 
 def _is_stub(function):
@@ -243,7 +256,8 @@ def _is_stub(function):
     return code is None or not (set(code.co_names) - {"NotImplementedError"} or own)
 
 
-def _same(these, those):
+def same(these, those):
+    """Whether two functions did the same in each case."""
     return all(
         a.keys() == b.keys() and all(_close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
     )

@@ -1,4 +1,6 @@
-"""What the exercises' cases are made of: small logits, and networks whose every mode shows."""
+"""What the exercises' cases are made of: small logits, networks whose every mode shows, and a school."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -56,3 +58,27 @@ def weights(net):
 def statistics_moved(net):
     """Whether batch normalisation has seen a batch in train mode."""
     return torch.tensor(bool((net[1].num_batches_tracked > 0).item()))
+
+
+@dataclass
+class Network:
+    """Stands for a student: which one it is, and how often it was trained."""
+
+    number: int
+    lessons: int = 0
+
+
+class School:
+    """Makes networks, and notes who was taught by whom."""
+
+    def __init__(self):
+        self.made, self.taught = 0, []
+
+    def make_student(self):
+        self.made += 1
+        return Network(self.made - 1)
+
+    def train(self, student, teacher):
+        by = -1 if teacher is None else teacher.number
+        self.taught.append((student.number, by, student.lessons, 1 if teacher is None else teacher.lessons))
+        student.lessons += 1

@@ -1,0 +1,118 @@
+"""Lesson 00: softmax, and the interval of a mean."""
+
+import math
+import statistics
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import stats
+
+from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.study import mean_interval
+
+SOFT_LABELS = Exercise(
+    "0.1", "Soft labels from logits", see="The four words",
+    right="A row's softmax stays the same when a constant is added to its logits.",
+    reference=lambda z: z.softmax(dim=1), observe=value,
+    cases={
+        "two rows of three logits": lambda: (torch.tensor([[1.0, 2.0, 4.0], [3.0, 0.0, 0.5]]),),
+        "one row with a logit of 1000": lambda: (torch.tensor([[1000.0, 999.0, 0.0]]),),
+        "that row and an ordinary one": lambda: (torch.tensor([[1000.0, 999.0, 0.0], [0.0, 1.0, 2.0]]),),
+    },
+    mistakes=[
+        Mistake("softmax over the wrong axis",
+            "The probabilities of one image must add up to 1. Yours add up to 1 down each column, over images.",
+            lambda z: z.softmax(dim=0), lambda z: z.softmax(0).softmax(0)),
+        Mistake("softmax twice",
+            "The probabilities are squeezed together: softmax was applied to what was already a probability.",
+            lambda z: z.softmax(dim=1).softmax(dim=1), lambda z: z.log_softmax(1).softmax(1).softmax(1)),
+        Mistake("argmax taken as a soft label",
+            "That is the hard label, a 1 and zeros. Everything about the other classes is gone.",
+            lambda z: F.one_hot(z.argmax(dim=1), z.shape[1])),
+        Mistake("overflow",
+            "The formula is right and the arithmetic is not: exp(1000) is infinite. Adding a "
+            "constant to all logits of a row changes no probability; which constant keeps exp small?",
+            lambda z: z.exp() / z.exp().sum(dim=1, keepdim=True), lambda z: (z.exp().T / z.exp().sum(1)).T),
+        Mistake("one constant for all rows",
+            "The largest logit of all was subtracted. A row far below it becomes 0 / 0: each row needs its own.",
+            lambda z: (e := (z - z.max()).exp()) / e.sum(dim=1, keepdim=True)),
+        Mistake("divided by the sum over everything",
+            "Each row needs its own sum; keepdim=True keeps the shapes apart.",
+            lambda z: z.exp() / z.exp().sum(), lambda z: z.flatten().softmax(0).view_as(z)),
+        Mistake("log-probabilities returned", "These are logarithms of probabilities: all negative.",
+            lambda z: z.log_softmax(dim=1)),
+    ],
+)  # fmt: skip
+
+
+def _around_mean(half):
+    """The interval of half width ``half(differences)`` around the mean."""
+    return lambda d: (statistics.fmean(d) - half(d), statistics.fmean(d) + half(d))
+
+
+def _t(d):
+    return stats.t.ppf(0.975, len(d) - 1)
+
+
+def _error(d):
+    return statistics.stdev(d) / math.sqrt(len(d))
+
+
+INTERVAL = Exercise(
+    "0.2", "The interval of the mean", see="The verdict",
+    right="The interval is of the mean: more pairs make it narrower, and with few pairs t makes it wider.",
+    reference=lambda d: mean_interval(d)[1:], observe=value,
+    cases={
+        "the four differences 1, 3, 2, 6": lambda: ([1.0, 3.0, 2.0, 6.0],),
+        "ten differences": lambda: ([0.5, 2.0, -1.0, 3.5, 1.0, 2.5, 0.0, 4.0, 1.5, 1.0],),
+    },
+    mistakes=[
+        Mistake("SD read as the interval of the mean",
+            "That is where single pairs lie. The mean of n pairs is steadier than "
+            "one of them: its uncertainty shrinks with the square root of n.",
+            _around_mean(statistics.stdev), _around_mean(lambda d: 1.96 * statistics.stdev(d)),
+            _around_mean(lambda d: 2 * statistics.stdev(d)), _around_mean(lambda d: _t(d) * statistics.stdev(d))),
+        Mistake("the standard error without its factor",
+            "One standard error to each side covers the true mean in about two studies of three, not in 95 of 100.",
+            _around_mean(_error)),
+        Mistake("1.96 at a handful of seeds",
+            "1.96 is for a known standard deviation. It was estimated from these few "
+            "pairs, and Student's t pays for that: with four pairs the factor is 3.18.",
+            _around_mean(lambda d: 1.96 * _error(d)), _around_mean(lambda d: 2 * _error(d))),
+        Mistake("t with n degrees of freedom", "The mean was estimated from the same n pairs, which leaves n - 1.",
+            _around_mean(lambda d: stats.t.ppf(0.975, len(d)) * _error(d))),
+        Mistake("a one-sided quantile", "5 % are left over in all, so 2.5 % on each side: the quantile at 0.975.",
+            _around_mean(lambda d: stats.t.ppf(0.95, len(d) - 1) * _error(d))),
+        Mistake("SD divided by n instead of n - 1",
+            "numpy's std divides by n unless ddof=1; torch's divides by n - 1.",
+            _around_mean(lambda d: _t(d) * statistics.pstdev(d) / math.sqrt(len(d)))),
+        Mistake("the ends reversed", "The lower end comes first.",
+            lambda d: mean_interval(d)[:0:-1]),
+        Mistake("the variance in place of its root", "s is the standard deviation, the square root of the variance.",
+            _around_mean(lambda d: _t(d) * statistics.variance(d) / math.sqrt(len(d)))),
+        Mistake("divided by n, not by its root", "The standard error shrinks with the square root of n.",
+            _around_mean(lambda d: _t(d) * statistics.stdev(d) / len(d))),
+        Mistake("percentiles of the pairs",
+            "That is where 95 of 100 single pairs lie, not where their mean is known to be.",
+            lambda d: tuple(np.percentile(d, [2.5, 97.5]))),
+        Mistake("mean and half width", "Asked are the two ends: mean minus and mean plus half the width.",
+            lambda d: (statistics.fmean(d), statistics.fmean(d) - mean_interval(d)[1])),
+        Mistake("smallest and largest pair",
+            "The range of the pairs grows with every pair you add. The interval of the mean must shrink.",
+            lambda d: (min(d), max(d))),
+    ],
+)  # fmt: skip
+
+
+OWN_LABELS = Experiment(
+    "0.3", "Your own number of labels", see="The verdict", arms=("hard labels", "soft targets"),
+    meaning={
+        "helps": "At your number of labels the gain is still there.",
+        "hurts": "At your number of labels the teacher's answers cost accuracy.",
+        "not shown": "These pairs cannot tell; the interval says how large the gain may still be.",
+    },
+)  # fmt: skip
+
+
+EXERCISES = [SOFT_LABELS, INTERVAL, OWN_LABELS]
