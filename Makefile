@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 .PHONY: lab test lint unit notebooks execute teachers results site clean
 
 lab: .venv/ready
-	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(firstword $(LESSONS)) $(LAB_OPTIONS)
 
 test: lint unit notebooks
 

@@ -61,8 +61,8 @@ linkcheck_ignore = [r"https://(colab\.research\.google\.com|mybinder\.org).*"]
 
 
 def _bring(source, folder):
-    """Copy lessons into the sources: their badges lie at another place here, and one leads here."""
-    here = re.compile(r" \[!\[Read on the site\]\([^)]*\)\]\([^)]*\)")
+    """Copy lessons into the sources: docs lie at another place here, and one link leads here."""
+    here = re.compile(r" · \[Read on the site\]\([^)]*\)")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):

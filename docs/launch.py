@@ -49,12 +49,17 @@ def doors(repository, ref, lesson):
     }
 
 
-def badges(repository, ref, lesson, folder):
-    """A row of links with pictures from ``folder``: nothing is fetched from elsewhere to show it."""
+def badges(repository, ref, lesson):
+    """README's row of links, with pictures from the repository: nothing is fetched from elsewhere."""
     return " ".join(
-        f"[![{words}]({folder}/{words.split()[-1].lower()}.svg)]({address})"
+        f"[![{words}](docs/badges/{words.split()[-1].lower()}.svg)]({address})"
         for words, address in doors(repository, ref, lesson).items()
     )
+
+
+def links(repository, ref, lesson):
+    """A lesson's row of links, in words: a lesson is copied to where no picture beside it comes along."""
+    return " · ".join(f"[{words}]({address})" for words, address in doors(repository, ref, lesson).items())
 
 
 def lessons(root=ROOT):
@@ -66,11 +71,11 @@ def title(notebook):
 
 
 def write_lesson(notebook, path, repository, ref, before, after):
-    """Put the badge row, the neighbours and the set-up cell into a lesson; the rest stays."""
+    """Put the row of links, the neighbours and the set-up cell into a lesson; the rest stays."""
     heading, *blocks = notebook.cells[0].source.split("\n\n")
-    blocks = [b for b in blocks if not b.startswith(("[![", "[previous:", "[next:"))]
+    blocks = [b for b in blocks if not b.startswith(("[Open in", "[previous:", "[next:"))]
     neighbours = [f"[{word}: {title}]({name})" for word, title, name in (before, after) if name]
-    row = badges(repository, ref, path.stem, "../docs/badges")
+    row = links(repository, ref, path.stem)
     notebook.cells[0].source = "\n\n".join([heading, row, " · ".join(neighbours), *blocks])
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     first.source = SET_UP.format(archive=f"https://github.com/{repository}/archive/{ref}.zip")
@@ -102,7 +107,7 @@ def planned(root=ROOT):
         write_lesson(notebook, path, repository, ref, before, after)
         texts[path] = nbformat.writes(notebook) + "\n"
     readme, room = root / "README.md", root / "docs" / "instructors" / "room.md"
-    texts[readme] = between_marks(readme, badges(repository, ref, paths[0].stem, "docs/badges"))
+    texts[readme] = between_marks(readme, badges(repository, ref, paths[0].stem))
     texts[room] = between_marks(room, nbgitpuller(repository, ref, paths[0].stem))
     return texts
 

@@ -68,7 +68,7 @@ def slides(notebook):
     to_html, heading, made = _renderer().render, "", []
     cells = notebook.cells
     title, *rest = [
-        b for b in cells[0].source.split("\n\n") if not b.startswith(("[![", "[previous", "[next"))
+        b for b in cells[0].source.split("\n\n") if not b.startswith(("[Open in", "[previous", "[next"))
     ]
     made.append(_slide("", to_html("\n\n".join([title, *rest]))))
     for cell, following in zip(cells[1:], [*cells[2:], nbformat.v4.new_markdown_cell()]):

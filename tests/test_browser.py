@@ -1,4 +1,4 @@
-"""In a real browser: a lesson in JupyterLab, and the site with its search and its demo.
+"""In a real browser: the lessons in JupyterLab, and the site with its search and its demo.
 
 Needs Chromium and the package playwright; the tests say so where either is missing.
 """
@@ -6,14 +6,15 @@ Needs Chromium and the package playwright; the tests say so where either is miss
 import functools
 import http.server
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urljoin, urlparse
 
 import pytest
 
@@ -26,6 +27,7 @@ if MISSING or CHROMIUM is None:
     pytest.skip(f"not looked at in a browser, for want of {absent}", allow_module_level=True)
 
 LESSON = "02_temperature.ipynb"
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -141,35 +143,87 @@ def test_a_drawing_becomes_a_digit_as_in_the_package(address, page):
     torch.testing.assert_close(torch.tensor(found), as_digit(ink.flatten()).flatten(), atol=1e-4, rtol=0)
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """`make lab` in a copy of the course, so that nothing that is saved lands in the repository."""
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """`make lab` in a copy of the course, so that nothing that is saved lands in the repository.
+
+    The address is the one that it tells a reader, without its token.
+    """
     if not (ROOT / ".venv" / "bin" / "jupyter").exists() or find_spec("jupyterlab") is None:
         pytest.skip("JupyterLab is not in .venv: make lab makes it")
-    copy = tmp_path / "course"
+    folder = tmp_path_factory.mktemp("lab")
+    copy, log = folder / "course", folder / "lab.log"
     ignored = shutil.ignore_patterns(".git", ".venv", "_build", "node_modules", ".ipynb_checkpoints")
     shutil.copytree(ROOT, copy, ignore=ignored)
     (copy / ".venv").symlink_to(ROOT / ".venv")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # By default JupyterLab draws only the cells in sight; the test reads them all.
-    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    # By default JupyterLab draws only the cells in sight; the tests read them all.
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')
-    options = f"--no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token=t"
-    log = (tmp_path / "lab.log").open("w")
-    process = subprocess.Popen(
-        ["make", "lab", f"LAB_OPTIONS={options}"], cwd=copy, stdout=log, stderr=log, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(copy), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")},
-    )  # fmt: skip
-    end = time.monotonic() + 120
-    while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-        assert process.poll() is None and time.monotonic() < end, (tmp_path / "lab.log").read_text()
-        time.sleep(0.3)
-    yield f"http://127.0.0.1:{port}"
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(30)
+    own = {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces"}
+    options = "--no-browser --allow-root --ip=127.0.0.1 --IdentityProvider.token=t"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            ["make", "lab", f"LAB_OPTIONS={options}"], cwd=copy, stdout=out, stderr=out,
+            start_new_session=True, env={**os.environ, "PYTHONPATH": str(copy), **own},
+        )  # fmt: skip
+    try:
+        end = time.monotonic() + 120
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+/[^\s?]+", log.read_text())):
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.3)
+        yield found[0]
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+# Both tell of the lesson in sight.
+BROKEN = """panel => [...panel.querySelectorAll("img")]
+    .filter(image => !(image.complete && image.naturalWidth)).map(image => image.outerHTML.slice(0, 200))"""
+LINKS = """panel => [...panel.querySelectorAll(".jp-MarkdownOutput a[href]:not([href^='#'])")]
+    .map(link => link.getAttribute("href"))"""
+
+
+def drawn(page, path):
+    """The panel of a lesson, once all its text and figures are there."""
+    import nbformat
+    from playwright.sync_api import expect
+
+    cells = nbformat.read(path, as_version=4).cells
+    figures = [o for cell in cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    title = page.locator("h1", has_text=cells[0].source.splitlines()[0].removeprefix("# "))
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").filter(has=title)
+    expect(panel.locator(".jp-MarkdownOutput")).to_have_count(
+        sum(cell.cell_type == "markdown" for cell in cells), timeout=60_000
+    )
+    expect(panel.locator("img[src^='data:image/png']")).to_have_count(len(figures), timeout=60_000)
+    return panel
+
+
+def settled(panel, script, right, seconds=15):
+    """What the script tells, once that is right or the time is up."""
+    end = time.monotonic() + seconds
+    while not right(told := panel.evaluate(script)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return told
+
+
+def test_the_course_is_walked_by_its_links_and_no_image_or_link_is_broken(lab, page):
+    assert lab.endswith(f"/lab/tree/notebooks/{LESSONS[0].name}")
+    page.goto(f"{lab}?token=t&reset")
+    for path in LESSONS:
+        panel = drawn(page, path)
+        broken = settled(panel, BROKEN, lambda broken: not broken)
+        assert not broken, path.name
+        # JupyterLab turns a link within the course into the address of a file, a moment after it is drawn.
+        links = settled(panel, LINKS, lambda links: all(urlparse(link).scheme for link in links))
+        assert len(links) >= 4 and all(urlparse(link).scheme for link in links), (path.name, links)
+        dead = [link for link in links if _is_local(link) and page.request.head(link).status != 200]
+        assert not dead, path.name
+        if path != LESSONS[-1]:
+            panel.locator("a", has_text="next:").click()
+    assert not page.errors and not page.elsewhere
 
 
 def run_cell(page, index, code):
@@ -192,7 +246,7 @@ def test_a_lesson_runs_in_jupyterlab_and_an_exercise_answers(lab, page):
     notebook = nbformat.read(ROOT / "notebooks" / LESSON, as_version=4)
     stub, solution = exercise_cells(notebook)["2.1"]
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    page.goto(f"{lab}/lab/tree/{LESSON}?token=t&reset")
+    page.goto(f"{urljoin(lab, LESSON)}?token=t&reset")
     idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
     page.wait_for_selector(idle, timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()

@@ -1,5 +1,6 @@
 """The doors to the course: README, lessons and set-up cell agree with pyproject.toml."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -57,11 +58,29 @@ def test_what_is_no_repository_or_tag_is_refused_before_anything_is_written(fork
     assert (fork / "pyproject.toml").read_text() == before
 
 
+def prose(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
 def test_each_lesson_names_its_neighbours():
     paths = launch.lessons()
     for i, path in enumerate(paths):
         first = nbformat.read(path, as_version=4).cells[0].source
         assert ("[previous:" in first) == (i > 0) and ("[next:" in first) == (i + 1 < len(paths))
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *launch.lessons()], ids=lambda p: p.stem)
+def test_what_is_linked_to_or_shown_is_there(path):
+    text = path.read_text() if path.suffix == ".md" else prose(path)
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", launch.lessons(), ids=lambda p: p.stem)
+def test_a_lesson_needs_no_picture_beside_it(path):
+    """A copy in Colab's Drive, a student's version or a bundle holds the notebook alone."""
+    assert not re.findall(r"!\[|<img|attachment:", prose(path))
 
 
 def test_the_badges_fetch_nothing_and_have_words():
