@@ -366,7 +366,9 @@ class Recurrent(nn.Module):
 @deploy
 def test_a_layer_that_cannot_be_quantised_is_named(tmp_path):
     file = compress.export_onnx(Recurrent(), IMAGES[:2], tmp_path / "rows.onnx")
-    with pytest.raises(ValueError, match=r"layer 'rows' cannot be quantised to int8: \w+ has no int8 version. Put conv"):
+    with pytest.raises(
+        ValueError, match=r"layer 'rows' cannot be quantised to int8: \w+ has no int8 version. Put conv"
+    ):
         compress.quantise_int8(file, IMAGES[:8], tmp_path / "never.onnx")
 
 
