@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import types
+from functools import partial
 
 import pytest
 import timm
@@ -16,6 +17,7 @@ from kdlab import metrics, train
 from kdlab.__main__ import main
 from kdlab.evaluation import evaluate
 from kdlab.matching import NAMES
+from kdlab.measure import cost_table
 from kdlab.run import run
 
 QUICK = {"epochs": 2, "batch_size": 8, "views": 2, "threads": 0, "progress": False}
@@ -33,6 +35,14 @@ def teacher(data, tmp_path_factory):
     command = ["train", "--student", "test_resnet", "--size", "32", "--data", str(data), "--out", str(out)]
     assert main([*command, "--epochs", "1", "--batch-size", "8", "--quiet"]) == 0
     return f"local-dir:{out / 'student'}"
+
+
+@pytest.fixture
+def brief_report(monkeypatch):
+    """A report without an ONNX file, and timed for a moment: those of the other tests are whole."""
+    absent = types.SimpleNamespace(export_onnx=lambda network, images, path: None)
+    monkeypatch.setitem(sys.modules, "kdlab.compress", absent)
+    monkeypatch.setattr("kdlab.report.cost_table", partial(cost_table, seconds=0.01))
 
 
 def test_five_lines_of_python(data, teacher, tmp_path):
@@ -66,7 +76,7 @@ def test_the_command_with_every_term_a_baseline_and_paired_seeds(data, teacher, 
     assert len(json.loads((tmp_path / "run.json").read_text())["scores"]["distilled"]) == 2
 
 
-def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path):
+def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path, brief_report):
     from safetensors.torch import load_file
 
     from kdlab.models import create_student
@@ -79,7 +89,7 @@ def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path):
     assert torch.equal(network.eval()(images), outcome.student(images))
 
 
-def test_bad_images_are_listed_at_the_end(tmp_path, capsys):
+def test_bad_images_are_listed_at_the_end(tmp_path, capsys, brief_report):
     data = make_photos(tmp_path / "photos")
     (data / "class 1" / "empty.png").write_bytes(b"")
     options = {**QUICK, "progress": True}
@@ -88,7 +98,7 @@ def test_bad_images_are_listed_at_the_end(tmp_path, capsys):
     assert "bad: class 1/empty.png: the file is empty" in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path):
+def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path, brief_report):
     options = {**QUICK, "teacher": teacher, "student": "test_byobnet", "data": data, "baseline": True}
     straight = run(out=tmp_path / "straight", **options)
 
@@ -156,7 +166,7 @@ def test_a_read_only_output_folder(data, tmp_path):
         run(student="tiny_cnn", data=data, out=tmp_path / "out", size=32, **QUICK)
 
 
-def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, monkeypatch):
+def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, monkeypatch, brief_report):
     def missing(network, images, path):
         raise ModuleNotFoundError("No module named 'onnx'")
 
@@ -171,7 +181,7 @@ def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, mo
     assert (tmp_path / "2" / "student.onnx").exists()
 
 
-def test_an_adapted_teacher_and_one_cache_for_two_runs(data, tmp_path, capsys):
+def test_an_adapted_teacher_and_one_cache_for_two_runs(data, tmp_path, capsys, brief_report):
     other = tmp_path / "teacher"
     timm.models.save_for_hf(timm.create_model("test_resnet", num_classes=9), other, safe_serialization=True)
     options = {**QUICK, "progress": True, "adapt": "probe", "student": "tiny_cnn", "size": 32}
