@@ -31,10 +31,13 @@ _imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 MEMORY = "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - _imported) / 1024)"
 
 
-def run_lesson(notebook, folder, *, allow_errors=False):
-    """Execute in place; returns seconds, seconds to the first figure, MB above the imports."""
+def run_lesson(notebook, folder, *, before="", allow_errors=False):
+    """Execute in place; returns seconds, seconds to the first figure, MB above the imports.
+
+    ``before`` is code for the kernel to run first.
+    """
     lesson = list(notebook.cells)
-    prelude, memory = (nbformat.v4.new_code_cell(source) for source in (PRELUDE, MEMORY))
+    prelude, memory = (nbformat.v4.new_code_cell(source) for source in (f"{before}\n{PRELUDE}", MEMORY))
     notebook.cells = [prelude, *lesson, memory]
     client = NotebookClient(
         notebook, timeout=120, record_timing=False, allow_errors=allow_errors,

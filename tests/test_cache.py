@@ -3,6 +3,7 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -52,8 +53,7 @@ def test_stored_answers_are_the_teachers_to_half_precision(tmp_path, part, small
         torch.testing.assert_close(column[images, 1], values, rtol=1e-3, atol=1e-3)
     assert not torch.equal(cache.column("logits")[images, 0], cache.column("logits")[images, 1])
     assert cache.verify(teacher(), part, MAKE) < 1e-2
-    stored = sum(p.stat().st_size for p in tmp_path.rglob("*.npy"))
-    assert 0 < stored - cache.bytes <= 128 * len([*tmp_path.rglob("*.npy")])
+    assert cache.bytes == sum(np.load(path).nbytes for path in tmp_path.rglob("*.npy"))
 
 
 def test_a_second_opening_asks_nothing(tmp_path, part, small_shards, monkeypatch):
@@ -138,7 +138,8 @@ def test_above_a_thousand_classes_the_largest_and_the_rest_are_kept(tmp_path, pa
     read = cache.column("logits")[range(4), 0]
     assert read.shape == (4, 1200) and cache.bytes < 24 * 2 * 1200
     torch.testing.assert_close(read.logsumexp(1), fresh.logsumexp(1), rtol=1e-3, atol=1e-2)
-    assert torch.equal(read.argmax(1), fresh.argmax(1))
+    named = fresh.gather(1, read.argmax(1, keepdim=True))[:, 0]
+    torch.testing.assert_close(named, fresh.amax(1), rtol=1e-3, atol=1e-3)  # or one that is as large
     assert cache.verify(many, part, MAKE) < 0.05
 
 

@@ -1,6 +1,7 @@
 """Pruning, export and int8 on real small networks; and what is said without the extra."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -34,6 +35,27 @@ RESNET = {"channels": (8, 16, 16, 32), "output_stride": 8}
 def student(width=8):
     torch.manual_seed(0)
     return TinyCNN(width).eval()
+
+
+@torch.no_grad()
+def all_maps(network, images, padded=16):
+    """Bytes of the images and of every layer's output together, the channels padded to full vectors.
+
+    A runtime may lay maps out in blocks of 8 or 16 channels, and fuse layers or not: which it does is
+    the processor's affair, but it never holds more than everything at once.
+    """
+    sizes = [images.numel()]
+
+    def count(module, inputs, output):
+        channels = -(-output.shape[1] // padded) * padded
+        sizes.append(output.numel() // output.shape[1] * channels)
+
+    leaves = [module for module in network.modules() if not [*module.children()]]
+    hooks = [module.register_forward_hook(count) for module in leaves]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    return 4 * sum(sizes)
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +111,10 @@ def test_a_pruned_network_is_repaired_by_its_unpruned_self():
     teacher, train = load_teacher("digits-small"), digits(650).labelled
     unpruned = Teacher(student(16), name="unpruned", num_classes=10, in_chans=1, input_size=32)
     smaller = compress.prune(teacher, IMAGES[:2], ratio=0.5)
-    history = distill(smaller, train.images, [soft_targets(teacher(train.images))], steps=20)
-    assert history["total"][-1] < history["total"][0]
+    # One small step down the gradient of a loss lowers it on the same images.
+    whole = {"steps": 2, "batch_size": len(train), "learning_rate": 1e-3}
+    history = distill(smaller, train.images, [soft_targets(teacher(train.images))], **whole)
+    assert history["total"][1] < history["total"][0]
     assert measure.parameters(compress.prune(unpruned, IMAGES[:2])) < measure.parameters(unpruned)
 
 
@@ -124,8 +148,11 @@ def test_a_network_without_a_known_classifier_is_refused():
 def test_an_export_gives_the_same_class_on_every_test_image(exported):
     trained, file = exported
     ours, theirs = metrics.predict(trained, IMAGES), metrics.predict(file, IMAGES)
-    assert torch.equal(ours.argmax(1), theirs.argmax(1))
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    allowed = 1e-4 * max(1.0, ours.abs().max().item())
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=allowed)
+    first, second = ours.topk(2).values.T
+    clear = first - second > 2 * allowed  # a tie may fall either way
+    assert clear.any() and torch.equal(ours.argmax(1)[clear], theirs.argmax(1)[clear])
 
 
 @deploy
@@ -157,8 +184,29 @@ def test_an_exports_costs_are_those_of_the_network(exported):
     assert measure.multiply_adds(file, IMAGES[:3]) == measure.multiply_adds(trained, IMAGES[:3])
     normalisation = sum(m.num_features for m in trained.modules() if isinstance(m, nn.BatchNorm2d))
     assert measure.parameters(file) == measure.parameters(trained) - normalisation
-    # Input and first map: convolution, normalisation and ReLU run as one.
-    assert measure.peak_memory(file, IMAGES[:1]) == 4 * (32 * 32 + 8 * 16 * 16)
+    # The input and the first map have to be there together.
+    assert 4 * (32 * 32 + 8 * 16 * 16) <= measure.peak_memory(file, IMAGES[:1])
+    assert measure.peak_memory(file, IMAGES[:1]) <= all_maps(trained, IMAGES[:1])
+
+
+def file_of(nodes, path):
+    """An ONNX file of elementwise operators, from the images to ``out``."""
+    onnx = onnx_model.require("onnx")
+    make, shape = onnx.helper, ("batch", 1, 32, 32)
+    ends = [make.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape) for n in ("images", "out")]
+    nodes = [make.make_node(kind, inputs, [output], name=output) for kind, inputs, output in nodes]
+    graph = make.make_graph(nodes, "elementwise", ends[:1], ends[1:])
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9), path)
+    return compress.OnnxModel(path)
+
+
+@deploy
+@pytest.mark.parametrize("batch", [1, 3])
+def test_peak_memory_of_a_file_counts_what_is_alive_together(tmp_path, batch):
+    chain = [("Exp", ["images"], "a"), ("Sin", ["a"], "b"), ("Cos", ["b"], "out")]
+    skip = [*chain[:2], ("Cos", ["b"], "c"), ("Add", ["a", "c"], "out")]
+    sizes = [measure.peak_memory(file_of(n, tmp_path / "f.onnx"), IMAGES[:batch]) for n in (chain, skip)]
+    assert sizes == [4 * 32 * 32 * batch * alive for alive in (2, 3)]
 
 
 @deploy
@@ -179,7 +227,9 @@ def test_int8_is_smaller_and_its_answers_finite(exported, tmp_path):
     assert measure.bytes_on_disk(smaller) < 0.4 * measure.bytes_on_disk(big)
     assert measure.multiply_adds(smaller, IMAGES[:1]) == measure.multiply_adds(big, IMAGES[:1])
     assert measure.parameters(smaller) == measure.parameters(big)
-    assert measure.peak_memory(smaller, IMAGES[:1]) < measure.peak_memory(big, IMAGES[:1])
+    # The image and its copy in bytes are there together; a map can be there in bytes and, twice, in floats.
+    network = load_teacher("digits-small").network
+    assert 5 * 32 * 32 <= measure.peak_memory(smaller, IMAGES[:1]) <= 2.25 * all_maps(network, IMAGES[:1])
 
 
 @deploy
@@ -191,9 +241,17 @@ def test_the_cost_table_takes_networks_teachers_and_files(exported):
     assert (table.drop(columns=["IQR, batch 1", "IQR, batch 4"]) > 0).all(axis=None)
 
 
-class Singular(nn.Module):
+@torch.library.custom_op("kdlab_tests::unheard_of", mutates_args=())
+def unheard_of(images: torch.Tensor) -> torch.Tensor:
+    return images.clone()
+
+
+unheard_of.register_fake(torch.empty_like)
+
+
+class Unknown(nn.Module):
     def forward(self, images):
-        return torch.linalg.svdvals(images)
+        return unheard_of(images)
 
 
 class Branch(nn.Module):
@@ -213,47 +271,61 @@ class Flat(nn.Module):
         return self.head(images.flatten(1))
 
 
+def refused(network, path):
+    """The error of an export, its place, and its reason."""
+    with pytest.raises(ValueError) as caught:
+        compress.export_onnx(network, IMAGES[:2], path)
+    said = re.fullmatch(
+        r"\w+ cannot be exported to ONNX: (.+?): (.+)\. Put something in its place .*", str(caught.value)
+    )
+    return caught.value, *said.groups()
+
+
+def bottom_line(error):
+    """What the exporter says, whatever its words are: the first line of the error below all others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0]
+
+
 @deploy
-@pytest.mark.parametrize(
-    "layer, reason",
-    [(Singular, "No ONNX function found for .*svd"), (Branch, "data-dependent")],
-    ids=["operator", "branch"],
-)
-def test_a_layer_that_cannot_be_exported_is_named(layer, reason, tmp_path, capfd):
-    network = Flat(nn.Conv2d(1, 2, 3), nn.Sequential(nn.ReLU(), layer()))
+@pytest.mark.parametrize("layer", [Unknown, Branch], ids=["operator", "branch"])
+def test_a_layer_that_cannot_be_exported_is_named(layer, tmp_path, capfd):
+    network = Flat(nn.ReLU(), nn.Sequential(nn.ReLU(), layer()))
     network(IMAGES[:2])
-    with pytest.raises(
-        ValueError, match=f"layer 'body.1.1' \\({layer.__name__}\\): .*{reason}.*Put something"
-    ):
-        compress.export_onnx(network, IMAGES[:2], tmp_path / "never.onnx")
+    error, place, reason = refused(network, tmp_path / "never.onnx")
+    assert place == f"layer 'body.1.1' ({layer.__name__})" and bottom_line(error).startswith(reason)
     assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
 
 
 @deploy
 def test_a_network_whose_own_forward_cannot_be_exported(tmp_path):
-    class Fork(TinyCNN):
+    class Fork(Flat):
         def forward(self, images):
             return super().forward(images if images.mean() > 0 else -images)
 
-    with pytest.raises(
-        ValueError, match=r"Fork cannot be exported to ONNX: its own forward\(\): .*data-dependent"
-    ):
-        compress.export_onnx(Fork(4), IMAGES[:2], tmp_path / "never.onnx")
+    network = Fork(nn.ReLU())
+    network(IMAGES[:2])
+    error, place, reason = refused(network, tmp_path / "never.onnx")
+    assert str(error).startswith("Fork ") and place == "its own forward()"
+    assert bottom_line(error).startswith(reason)
 
 
 class Noisy(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(1024, 10)
+        nn.init.zeros_(self.layer.weight)
+        nn.init.ones_(self.layer.bias)
 
     def forward(self, images):
-        scale = 1.0 if torch.compiler.is_exporting() else 1.1
+        scale = 1.0 if torch.compiler.is_exporting() else 1.5
         return scale * self.layer(images.flatten(1))
 
 
 @deploy
 def test_a_file_that_answers_differently_is_refused_with_difference_and_tolerance(tmp_path):
-    with pytest.raises(ValueError, match=r"largest difference of a logit is 0.\d+, the tolerance 0.0001"):
+    with pytest.raises(ValueError, match=r"largest difference of a logit is 0.5, the tolerance 0.00015"):
         compress.export_onnx(Noisy(), IMAGES[:4], tmp_path / "never.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -288,13 +360,15 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(8, 10)
 
     def forward(self, images):
-        return self.head(self.rows(images[:, 0])[0][:, -1])
+        return self.head(self.rows(images[:, 0, :4])[0][:, -1])
 
 
 @deploy
 def test_a_layer_that_cannot_be_quantised_is_named(tmp_path):
     file = compress.export_onnx(Recurrent(), IMAGES[:2], tmp_path / "rows.onnx")
-    with pytest.raises(ValueError, match="layer 'rows' cannot be quantised to int8: GRU .*Put convolutions"):
+    with pytest.raises(
+        ValueError, match=r"layer 'rows' cannot be quantised to int8: \w+ has no int8 version. Put conv"
+    ):
         compress.quantise_int8(file, IMAGES[:8], tmp_path / "never.onnx")
 
 

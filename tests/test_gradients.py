@@ -87,7 +87,9 @@ def test_the_first_gradients_are_those_of_the_share_table(images, terms):
     table = gradient_shares(student(), images, terms, batches=1, batch_size=16)
     history = distill(student(), images, terms, steps=1, batch_size=16, gradients_every=5)
     for name in table.index:
-        assert history[f"gradient of {name}"].tolist() == pytest.approx([table.loc[name, "gradient norm"]])
+        assert history[f"gradient of {name}"].tolist() == pytest.approx(
+            [table.loc[name, "gradient norm"]], rel=1e-4
+        )
 
 
 def test_bad_input_is_named(images, terms):

@@ -1,0 +1,69 @@
+"""Run in a lesson's kernel before it: a training becomes a few steps of three seeds, a timing a moment.
+
+What a lesson's cells, stubs, solutions and checks do does not depend on how well a student was trained;
+the whole of it is run by nbval, on the lessons as they are.
+"""
+
+import functools
+import math
+
+import torch
+
+import kdlab.distill
+import kdlab.measure
+import kdlab.run
+import kdlab.study
+
+STEPS = 2
+EPOCHS = 4  # lesson 08 cuts the power in the third
+SECONDS = 0.01
+SEEDS = 3  # which an experiment of the learner's own needs
+
+
+def few_steps(distill):
+    """``distill`` with few steps, whose curves are as long as those of all the steps."""
+
+    @functools.wraps(distill)
+    def wrapped(*arguments, steps=300, gradients_every=0, **options):
+        brief = {"steps": min(steps, STEPS), "gradients_every": gradients_every}
+        curves = distill(*arguments, **brief, **options)
+        measured = {name: steps for name in curves}
+        if gradients_every:
+            measured |= {
+                n: math.ceil(steps / gradients_every) for n in curves if n.startswith("gradient of ")
+            }
+        return {n: torch.cat([v, v[-1:].expand(measured[n] - len(v))]) for n, v in curves.items()}
+
+    return wrapped
+
+
+def few_seeds(compare):
+    @functools.wraps(compare)
+    def wrapped(*arguments, seeds=10, **options):
+        chosen = range(seeds) if isinstance(seeds, int) else seeds
+        return compare(*arguments, seeds=list(chosen)[:SEEDS], **options)
+
+    return wrapped
+
+
+def few_epochs(run):
+    @functools.wraps(run)
+    def wrapped(*arguments, epochs=30, seeds=1, **options):
+        epochs = epochs if epochs <= EPOCHS else 1
+        return run(*arguments, epochs=epochs, seeds=min(seeds, SEEDS), **options)
+
+    return wrapped
+
+
+def few_runs(latency):
+    @functools.wraps(latency)
+    def wrapped(*arguments, seconds=0.5, **options):
+        return latency(*arguments, seconds=min(seconds, SECONDS), **options)
+
+    return wrapped
+
+
+kdlab.measure.latency = few_runs(kdlab.measure.latency)
+kdlab.distill.distill = kdlab.study.distill = few_steps(kdlab.distill.distill)
+kdlab.study.compare = few_seeds(kdlab.study.compare)
+kdlab.run.run = few_epochs(kdlab.run.run)
