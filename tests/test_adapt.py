@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from photo_folders import make_photos
 
-from kdlab.adapt import adapt, misfit, validation_accuracy
-from kdlab.evaluation import evaluate
+from kdlab.photos.adapt import adapt, misfit, validation_accuracy
+from kdlab.photos.evaluation import evaluate
 from kdlab.photos import load_photos
 from kdlab.teachers import Teacher
-from kdlab.train import Recipe
+from kdlab.photos.training import Recipe
 
 RECIPE = Recipe(size=32, epochs=2, batch_size=8, views=2)
 

@@ -11,12 +11,12 @@ from killing import at, killed
 from photo_folders import make_photos
 
 from kdlab import cache as room
-from kdlab.cache import open_cache
+from kdlab.photos.cache import open_cache
 from kdlab.losses import soft_target_loss
 from kdlab.photos import load_photos
 from kdlab.teachers import Teacher
-from kdlab.topk import keep_top, read_top
-from kdlab.views import training_views
+from kdlab.photos.compressed_logits import keep_top, read_top
+from kdlab.photos.views import training_views
 
 MAKE = partial(training_views, size=32, seed=0)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from kdlab import teachers
 from kdlab.models import MLP, TinyCNN, create_student, forward, layer_at_stride
-from kdlab.teach import RECIPES
+from kdlab.teachers.teach import RECIPES
 from kdlab.teachers import load_teacher, size_ratio
 
 FAMILIES = [

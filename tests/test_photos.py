@@ -9,8 +9,8 @@ from PIL import Image
 
 from kdlab import hub, public_sets
 from kdlab.photos import load_photos
-from kdlab.train import Recipe
-from kdlab.views import ahead, central_views, normalise, training_views, uniforms
+from kdlab.photos.training import Recipe
+from kdlab.photos.views import ahead, central_views, normalise, training_views, uniforms
 
 
 @pytest.fixture

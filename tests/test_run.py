@@ -15,8 +15,8 @@ from photo_folders import make_photos
 
 from kdlab import metrics, train
 from kdlab.__main__ import main
-from kdlab.evaluation import evaluate
-from kdlab.matching import NAMES
+from kdlab.photos.evaluation import evaluate
+from kdlab.photos.matching import NAMES
 from kdlab.measure import cost_table
 from kdlab.run import run
 

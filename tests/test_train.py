@@ -12,16 +12,16 @@ from killing import at, killed
 from photo_folders import make_photos
 
 from kdlab import checkpoints, train
-from kdlab.cache import open_cache
+from kdlab.photos.cache import open_cache
 from kdlab.distill import Term, features, hard_labels, relations, soft_targets
-from kdlab.evaluation import evaluate
+from kdlab.photos.evaluation import evaluate
 from kdlab.losses import attention_transfer_loss, correlation_loss, similarity_preserving_loss
 from kdlab.metrics import accuracy
 from kdlab.models import MLP, TinyCNN
-from kdlab.parallel import Process
+from kdlab.photos.parallel import Process
 from kdlab.photos import load_photos
 from kdlab.teachers import Teacher
-from kdlab.train import Recipe, fit
+from kdlab.photos.training import Recipe, fit
 
 HERE = os.path.dirname(__file__)
 PATH = os.pathsep.join(p for p in sys.path if p)
@@ -263,7 +263,7 @@ BY_GRADIENT = replace(RECIPE, optimiser="sgd")
 TOGETHER = """
 import sys
 from test_train import *
-from kdlab.parallel import processes
+from kdlab.photos.parallel import processes
 with processes("cpu") as process:
     photos = load_photos(sys.argv[1], size=32)
     net = student(kind=MLP)
