@@ -37,7 +37,7 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
     names = [term.name for term in terms]
     if len(set(names)) < len(names):
         raise ValueError(f"two terms share a name: {names}")
-    outputs = _first(student, inputs, terms)
+    outputs = first_outputs(student, inputs, terms)
     for term in terms:
         if not (math.isfinite(term.weight) and term.weight >= 0):
             raise ValueError(f"the weight of {term.name} must be finite and at least 0, got {term.weight}")
@@ -46,16 +46,6 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
                 _check_part(term.name, what, part, n, sampled)
         _check_value(term, outputs.at(term.of), inputs)
     return inputs
-
-
-def _first(student, inputs, terms):
-    try:
-        return first_outputs(student, inputs, terms)
-    except (RuntimeError, IndexError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{type(student).__name__} does not take inputs {tree.shapes(inputs)}: {reason}"
-        ) from error
 
 
 def _check_part(name, what, part, n, sampled):
@@ -103,7 +93,10 @@ def _check_labels(name, labels, ours):
     known = labels[labels != NO_LABEL]
     if len(known) == 0:
         raise ValueError(f"{name}: all {len(labels)} inputs are without a label")
-    last = ours.ndim == 2 or ours.shape[1:-1] == labels.shape[1:]
-    low, high, classes = int(known.min()), int(known.max()), ours.shape[-1 if last else 1]
+    rows = tuple(labels.shape[1:])
+    axis = -1 if ours.shape[1:-1] == rows else 1 if ours.shape[2:] == rows else None
+    if axis is None:
+        raise ValueError(f"{name}: labels {tuple(labels.shape)} do not fit the student's {tuple(ours.shape)}")
+    low, high, classes = int(known.min()), int(known.max()), ours.shape[axis]
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: labels run from {low} to {high}, the student has {classes} classes")

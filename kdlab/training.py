@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from kdlab.models.forward import Outputs, call, evaluated, forward, heads_of
-from kdlab.rows import take
+from kdlab.rows import shapes, take
 
 
 class Objective(nn.Module):
@@ -123,7 +123,11 @@ def first_outputs(student, inputs, terms):
     """
     few = take(inputs, slice(2))
     with evaluated(student), torch.random.fork_rng(devices=[]):
-        outputs = Outputs(call(student, few), {}, None)
+        try:
+            outputs = look(student, few, None)
+        except (RuntimeError, IndexError, AttributeError, TypeError) as error:
+            reason, name = str(error).splitlines()[0], type(student).__name__
+            raise ValueError(f"{name} does not take inputs {shapes(inputs)}: {reason}") from error
         if looks_inside(terms, outputs):
             asked = {term.of for term in terms} - {"logits", "embedding", *heads_of(outputs.logits)}
             outputs = forward(student, few, tuple(sorted(asked, key=str)))

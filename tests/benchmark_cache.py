@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kdlab.photos.cache import bytes_a_view, open_cache
 from kdlab.distill import features, hard_labels, relations, soft_targets
-from kdlab.photos.evaluation import statistics as channel_statistics
 from kdlab.losses import soft_target_loss
 from kdlab.measure import multiply_adds
-from kdlab.photos.parallel import Process
 from kdlab.photos import Part, Photos
-from kdlab.results import _processor as processor
-from kdlab.teachers import Teacher
+from kdlab.photos.cache import bytes_a_view, open_cache
+from kdlab.photos.evaluation import statistics as channel_statistics
+from kdlab.photos.parallel import Process
 from kdlab.photos.training import Recipe, Run, _of_rows
 from kdlab.photos.views import normalise
+from kdlab.results import _processor as processor
+from kdlab.teachers import Teacher
 
 SIZE, BATCH, CLASSES, VIEWS = 64, 32, 10, 2
 STUDENT = (16, 8)  # width of the first stage and of the stem

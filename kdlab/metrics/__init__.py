@@ -12,6 +12,6 @@ from kdlab.metrics.classification import (
 from kdlab.metrics.representation import linear_cka, probe, recall_at_1
 
 __all__ = [
-    "accuracy", "agreement", "answers", "calibration_error", "entropy", "linear_cka", "negative_log_likelihood",
-    "predict", "probe", "recall", "recall_at_1",
+    "accuracy", "agreement", "answers", "calibration_error", "entropy", "linear_cka",
+    "negative_log_likelihood", "predict", "probe", "recall", "recall_at_1",
 ]  # fmt: skip

@@ -77,7 +77,8 @@ def predict(model, inputs, *, batch_size=256, progress=False):
     home = rows.leaves(inputs)[0].device
     with evaluated(model), progress_bar(total=n, what="asking", unit="row", shown=progress) as bar:
         for batch in rows.batches(inputs, batch_size):
-            found, asked = rows.on_device(_ask(model, batch), home), rows.count(batch)
+            found, asked = _ask(model, batch), rows.count(batch)
+            found = rows.on_device(torch.as_tensor(found) if isinstance(found, list) else found, home)
             if rows.count(found, "answers") != asked:
                 raise ValueError(f"{_name(model)} gives {rows.shapes(found)} for {asked} inputs")
             parts.append(found)

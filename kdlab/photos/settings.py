@@ -74,12 +74,12 @@ class Teaching:
     )  # fmt: skip
     architecture: str | None = option(None, "timm model of a checkpoint (.pth)", metavar="NAME")
     adapt: str = option(
-        "none", "a teacher of other classes gets a new classifier: a linear probe, or after it fine-tuning of "
-        "all weights; none refuses such a teacher", choices=WAYS,
+        "none", "a teacher of other classes gets a new classifier: a linear probe, or after it fine-tuning "
+        "of all weights; none refuses such a teacher", choices=WAYS,
     )  # fmt: skip
     cache: str | None = option(
-        None, "of the teacher's answers (default: OUT/cache); runs with the same teacher, photos and views can "
-        "share one", decides=False, metavar="FOLDER",
+        None, "of the teacher's answers (default: OUT/cache); runs with the same teacher, photos and views "
+        "can share one", decides=False, metavar="FOLDER",
     )  # fmt: skip
     verify: bool = option(False, "ask again about a sample of the cache", decides=False)
     match: dict | None = option(

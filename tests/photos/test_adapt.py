@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from photo_folders import make_photos
 
-from kdlab.photos.adapt import adapt, misfit, validation_accuracy
-from kdlab.photos.evaluation import evaluate
 from kdlab.photos import load_photos
+from kdlab.photos.adapt import adapt, class_mismatch, validation_accuracy
+from kdlab.photos.evaluation import evaluate
+from kdlab.photos.settings import Recipe
 from kdlab.teachers import Teacher
-from kdlab.photos.training import Recipe
 
 RECIPE = Recipe(size=32, epochs=2, batch_size=8, views=2)
 
@@ -81,14 +81,14 @@ def test_fine_tuning_keeps_the_teachers_own_normalisation(photos, tmp_path):
     assert tuned.network.pretrained_cfg["mean"] == pytest.approx((0.2, 0.2, 0.2))
 
 
-def test_a_misfit_is_refused_never_silently_random(photos, tmp_path):
+def test_a_class_mismatch_is_refused_never_silently_random(photos, tmp_path):
     with pytest.raises(
         ValueError, match="'t' has 7 classes, the photos have 3: give it a new classifier with --adapt"
     ):
         adapt(teacher(), photos, RECIPE, way="none", folder=tmp_path)
     renamed = teacher(classes=3, names=("class 0", "class 2", "class 1"))
     assert (
-        misfit(renamed, photos.classes)
+        class_mismatch(renamed, photos.classes)
         == "teacher 't' has the class 'class 2' where the photos have 'class 1'"
     )
     with pytest.raises(ValueError, match="adapt is 'prob'; there are none, probe, finetune"):

@@ -10,13 +10,13 @@ import torch
 from killing import at, killed
 from photo_folders import make_photos
 
-from kdlab import cache as room
-from kdlab.photos.cache import open_cache
 from kdlab.losses import soft_target_loss
+from kdlab.photos import cache as room
 from kdlab.photos import load_photos
-from kdlab.teachers import Teacher
+from kdlab.photos.cache import open_cache
 from kdlab.photos.compressed_logits import keep_top, read_top
 from kdlab.photos.views import training_views
+from kdlab.teachers import Teacher
 
 MAKE = partial(training_views, size=32, seed=0)
 
@@ -154,7 +154,7 @@ def test_kept_probabilities_are_exact_and_the_loss_is_near():
 
 
 PLACES = {
-    "asking": (2, lambda die: setattr(room, "ask", at(4, die, room.ask))),
+    "asking": (2, lambda die: setattr(room, "answers_of", at(4, die, room.answers_of))),
     "first file": (0, lambda die: setattr(os, "fsync", at(0, die, os.fsync))),
     "later file": (1, lambda die: setattr(os, "fsync", at(3, die, os.fsync))),
     "before a shard's rename": (1, lambda die: setattr(Path, "rename", at(1, die, Path.rename))),

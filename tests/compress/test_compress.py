@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab import compress, measure, metrics, onnx_model
+from kdlab import compress, measure, metrics
+from kdlab.compress import onnx_model
 from kdlab.data import digits
 from kdlab.distill import distill, hard_labels, soft_targets
 from kdlab.models import MLP, TinyCNN, create_student, forward

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = [Requirement(r) for r in PROJECT["dependencies"]]
 EXTRAS = [Requirement(r) for extra in PROJECT["optional-dependencies"].values() for r in extra]

@@ -15,7 +15,7 @@ from kdlab.classroom import exercise_cells, export, nbgrader_version, student_ve
 from kdlab.exercises import require
 from kdlab.exercises.questions import QUESTIONS
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 RELATIONS = next(path for path in NOTEBOOKS if path.stem.startswith("04"))
 
 

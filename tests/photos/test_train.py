@@ -11,18 +11,19 @@ import torch
 from killing import at, killed
 from photo_folders import make_photos
 
-from kdlab import checkpoints, train
-from kdlab.photos.cache import open_cache
 from kdlab.distill import Term, features, hard_labels, relations, soft_targets
-from kdlab.photos.evaluation import evaluate
 from kdlab.losses import attention_transfer_loss, correlation_loss, similarity_preserving_loss
 from kdlab.metrics import accuracy
 from kdlab.models import MLP, TinyCNN
+from kdlab.photos import checkpoints, load_photos
+from kdlab.photos.cache import open_cache
+from kdlab.photos.evaluation import evaluate
 from kdlab.photos.parallel import Process
-from kdlab.photos import load_photos
+from kdlab.photos.settings import Recipe
+from kdlab.photos.training import fit
 from kdlab.teachers import Teacher
-from kdlab.photos.training import Recipe, fit
 
+AdamW = torch.optim.AdamW
 HERE = os.path.dirname(__file__)
 PATH = os.pathsep.join(p for p in sys.path if p)
 RECIPE = Recipe(size=32, epochs=3, batch_size=8, views=2)
@@ -169,8 +170,8 @@ def half_a_file(die, number):
 
 # A checkpoint is written after each of the nine steps; from the third on with the log behind it.
 PLACES = {
-    "first step": (0, lambda die: setattr(train.Run, "update", at(0, die, train.Run.update))),
-    "fifth step": (4, lambda die: setattr(train.Run, "update", at(4, die, train.Run.update))),
+    "first step": (0, lambda die: setattr(AdamW, "step", at(0, die, AdamW.step))),
+    "fifth step": (4, lambda die: setattr(AdamW, "step", at(4, die, AdamW.step))),
     "within the file": (3, lambda die: setattr(torch, "save", half_a_file(die, 3))),
     "before it is on disk": (4, lambda die: setattr(os, "fsync", at(10, die, os.fsync))),
     "before the rename": (3, lambda die: setattr(os, "replace", at(4, die, os.replace))),
@@ -205,7 +206,7 @@ def test_killed_it_resumes_to_the_same_weights_bit_for_bit(tmp_path, photos, cac
 def test_a_finished_run_is_only_read(tmp_path, photos, monkeypatch):
     match, net, again = [hard_labels(photos.train.labels)], student(), student(seed=3)
     fit(net, photos, match, tmp_path, RECIPE)
-    monkeypatch.setattr("kdlab.train.Run.update", None)
+    monkeypatch.setattr(AdamW, "step", None)
     assert len(fit(again, photos, match, tmp_path, RECIPE, resume=True)) == 3 and same(net, again)
 
 

