@@ -10,16 +10,19 @@ export OMP_NUM_THREADS := 1
 lab: .venv/ready
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/00_start_here.ipynb
 
-test: lint unit notebooks
+# Each part runs whether or not another failed, and it fails at the end if one did.
+test:
+	$(MAKE) --keep-going lint unit notebooks
 
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Two at a time, a file each: the cells of a notebook need one another.
+# Two at a time; tests/conftest.py says what stays together.
 unit: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadgroup
 
+# Two at a time, a file each: the cells of a notebook need one another.
 notebooks: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 	    --nbval-sanitize-with tests/sanitize.cfg $(LESSONS)

@@ -14,6 +14,14 @@ import torch
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Workers get whole files, whose tests share fixtures; solved lessons, which are long, one by one."""
+    for item in items:
+        alone = item.path.stem == "test_solved_lessons"
+        item.add_marker(pytest.mark.xdist_group(item.name if alone else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, worker_id):
     """The site, built once, whichever of the parallel workers asks first; its folder."""
