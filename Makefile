@@ -18,11 +18,10 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Two at a time; tests/conftest.py says what stays together.
-unit: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadgroup
-
 # Two at a time, a file each: the cells of a notebook need one another.
+unit: .venv/ready
+	$(BIN)/pytest -n 2 --dist loadfile
+
 notebooks: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 	    --nbval-sanitize-with tests/sanitize.cfg $(LESSONS)

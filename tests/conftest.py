@@ -14,12 +14,18 @@ import torch
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Workers get whole files, whose tests share fixtures; solved lessons, which are long, one by one."""
-    for item in items:
-        alone = item.path.stem == "test_solved_lessons"
-        item.add_marker(pytest.mark.xdist_group(item.name if alone else item.path.stem))
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if "test_solved_lessons.py" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

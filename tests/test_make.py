@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 STUB = '#!/bin/sh\necho "$(basename $0) $*" >> called\ncase "$(basename $0) $*" in $FAILS) exit 1;; esac\n'
 # What tells the parts' calls apart, as a pattern of the shell.
-PARTS = {"lint": "ruff check*", "unit": "pytest*--dist loadgroup", "notebooks": "pytest*--nbval-lax*"}
+PARTS = {"lint": "ruff check*", "unit": "pytest*--dist loadfile", "notebooks": "pytest*--nbval-lax*"}
 
 
 @pytest.fixture
