@@ -10,7 +10,9 @@ export OMP_NUM_THREADS := 1
 lab: .venv/ready
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(firstword $(LESSONS)) $(LAB_OPTIONS)
 
-test: lint unit notebooks
+# Each part runs whether or not another failed, and it fails at the end if one did.
+test:
+	$(MAKE) --keep-going lint unit notebooks
 
 lint: .venv/ready
 	$(BIN)/ruff check .
