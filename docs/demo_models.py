@@ -7,8 +7,8 @@ import torch
 
 from kdlab import data, metrics, models
 from kdlab.compress import quantise_int8
-from kdlab.distill import distill, hard_labels, soft_targets
 from kdlab.compress.export import export_onnx
+from kdlab.distill import distill, hard_labels, soft_targets
 from kdlab.teachers import load_teacher
 
 HERE = Path(__file__).resolve().parent / "demo"
