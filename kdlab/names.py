@@ -30,7 +30,7 @@ def digest_of(network):
 
 def declared(package, name):
     """What each file of a package holds under ``name``, where it does, in the order of the files."""
-    for file in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{file.name}")
+    for file in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        module = importlib.import_module(f"{package}.{file.name}")
         if hasattr(module, name):
             yield getattr(module, name)

@@ -1,12 +1,11 @@
 """Students by name: those of the course's own tasks, and all of timm's."""
 
-from kdlab import models
 from kdlab.names import declared, nearest
 
 
 def own_students():
     """Students that are written here, by name: ``STUDENTS`` of each file."""
-    return {name: kind for students in declared(models, "STUDENTS") for name, kind in students.items()}
+    return {name: kind for students in declared(__package__, "STUDENTS") for name, kind in students.items()}
 
 
 def create_student(name, *, num_classes=10, in_chans=1, **options):

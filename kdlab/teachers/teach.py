@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from kdlab import teachers
 from kdlab.names import declared, nearest
 from kdlab.teachers.sources import TEACHERS, open_teacher, save_teacher
 
@@ -13,7 +12,7 @@ def recipes():
     A recipe has ``train(name, steps=, progress=)``, which gives a network and its card, and
     ``score(teacher)``, which gives what the card says of the file as written.
     """
-    return {name: recipe for found in declared(teachers, "RECIPES") for name, recipe in found.items()}
+    return {name: recipe for found in declared(__package__, "RECIPES") for name, recipe in found.items()}
 
 
 def train_teacher(name, folder=TEACHERS, *, steps=None, progress=True):

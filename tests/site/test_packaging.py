@@ -1,7 +1,5 @@
 """The files that say what to install agree, and a wheel carries what it needs."""
 
-import ast
-import graphlib
 import re
 import subprocess
 import sys
@@ -80,31 +78,3 @@ def test_import_kdlab_brings_no_heavy_library():
     ).stdout.split()
     assert "torch" in loaded
     assert not {"timm", "sklearn", "scipy", "pandas", "matplotlib", "torchvision", "ipywidgets"} & set(loaded)
-
-
-def test_no_circles_and_imports_run_downwards_only():
-    floors = {
-        "files": 0, "hub": 0,
-        "losses": 1, "models": 1, "teachers": 1, "data": 1, "metrics": 1, "measure": 1,
-        "public_sets": 1, "photos": 1, "views": 1, "topk": 1, "parallel": 1, "onnx_model": 1, "export": 1,
-        "projectors": 2, "cache": 2, "evaluation": 2, "compress": 2,
-        "distill": 3, "checkpoints": 3, "gradients": 4, "factorial": 4,
-        "study": 4, "teach": 4, "train": 4, "matching": 4, "adapt": 4, "results": 5, "exercises": 5,
-        "classroom": 5, "plots": 5, "widgets": 5, "report": 5, "run": 5, "cli": 5, "__main__": 5,
-    }  # fmt: skip
-    above = {}
-    for path in (ROOT / "kdlab").rglob("*.py"):
-        room = path.relative_to(ROOT / "kdlab").parts[0].removesuffix(".py")
-        imported = set()
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "kdlab":
-                imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kdlab."):
-                imported.add(node.module.split(".")[1])
-            elif isinstance(node, ast.Import):
-                imported |= {a.name.split(".")[1] for a in node.names if a.name.startswith("kdlab.")}
-        for other in imported - {room} if room != "__init__" else ():
-            assert floors[other] <= floors[room], f"{room} imports {other}, which lives above it"
-            above.setdefault(room, set()).add(other)
-    graphlib.TopologicalSorter(above).prepare()
-    assert {"study", "distill", "exercises"} <= set(above)
