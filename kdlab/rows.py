@@ -5,11 +5,9 @@ import torch
 
 def leaves(tree):
     """The tensors of a structure, in order."""
-    if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in leaves(value)]
-    if isinstance(tree, tuple | list):
-        return [leaf for value in tree for leaf in leaves(value)]
-    return [tree]
+    found = []
+    each(found.append, tree)
+    return found
 
 
 def each(function, *trees):
@@ -33,13 +31,7 @@ def on_device(tree, device):
 
 
 def count(tree, what="inputs"):
-    """How many rows there are; a ValueError names both sides where they differ.
-
-    Raises
-    ------
-    TypeError
-        If something in the structure has no rows.
-    """
+    """How many rows there are; a ValueError names both sides where they differ, a TypeError what has none."""
     found = {}
     for leaf in leaves(tree):
         if getattr(leaf, "ndim", 0) < 1:

@@ -19,9 +19,8 @@ def on_policy(generate, prompts, *, batch_size=32, seed=0):
         It is called without gradients, with the student in eval mode.
     prompts : Tensor, or tuple or dict of Tensor
         A row a prompt; taken from a stream of reshuffled epochs.
-    batch_size : int
-    seed : int
-        Of the order of the prompts.
+    batch_size, seed : int
+        The seed is that of the order of the prompts.
 
     Returns
     -------
@@ -38,33 +37,6 @@ def on_policy(generate, prompts, *, batch_size=32, seed=0):
     Agarwal et al. (2024), "On-Policy Distillation of Language Models: Learning from Self-Generated
     Mistakes", section 3.
     """
-    return _written(lambda student, batch: generate(student, batch), prompts, batch_size, seed)
-
-
-def teacher_written(write, prompts, *, batch_size=32, seed=0):
-    """Batches that a teacher writes, anew in each step: the student never sees the same text twice.
-
-    Parameters
-    ----------
-    write : callable
-        ``write(prompts)`` gives a batch of inputs for the student: a network's sampling, or a program.
-    prompts, batch_size, seed
-        As for :func:`on_policy`. To let the teacher write once and for all, use ``write(prompts)``
-        itself as the inputs.
-
-    Returns
-    -------
-    callable
-        The inputs of :func:`kdlab.distill.distill`.
-
-    References
-    ----------
-    Kim and Rush (2016), "Sequence-Level Knowledge Distillation", section 3.2 (there written once).
-    """
-    return _written(lambda student, batch: write(batch), prompts, batch_size, seed)
-
-
-def _written(write, prompts, batch_size, seed):
     n = tree.count(prompts, "prompts")
     if n < 1 or batch_size < 1:
         raise ValueError(f"{n} prompts in batches of {batch_size}: both must be at least 1")
@@ -72,7 +44,20 @@ def _written(write, prompts, batch_size, seed):
     def batches(student):
         for rows in row_stream(n, batch_size, seed):
             with torch.no_grad(), evaluated(student):  # left before the batch is handed over
-                batch = write(student, tree.take(prompts, rows))
+                batch = generate(student, tree.take(prompts, rows))
             yield batch
 
     return batches
+
+
+def teacher_written(write, prompts, **options):
+    """Batches that a teacher writes, anew in each step: ``write(prompts)``, a network's or a program's.
+
+    All else is as for :func:`on_policy`. To let the teacher write once and for all, use
+    ``write(prompts)`` itself as the inputs.
+
+    References
+    ----------
+    Kim and Rush (2016), "Sequence-Level Knowledge Distillation", section 3.2 (there written once).
+    """
+    return on_policy(lambda student, batch: write(batch), prompts, **options)

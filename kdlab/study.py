@@ -15,18 +15,9 @@ __all__ = ["LEVEL", "Result", "compare", "mean_interval", "verdict", "what_held"
 
 
 def compare(
-    arms,
-    *,
-    data,
-    student,
-    baseline,
-    seeds=10,
-    score=None,
-    metric="accuracy, %",
-    higher_is_better=True,
-    progress=True,
-    **training,
-):
+    arms, *, data, student, baseline, seeds=10, score=None, metric="accuracy, %", higher_is_better=True,
+    progress=True, **training,
+):  # fmt: skip
     """Train every arm at every seed and compare each with the baseline, pair by pair.
 
     Parameters
@@ -49,10 +40,8 @@ def compare(
         ``score(student, data)`` gives the number to compare; test accuracy in percent by default.
     metric : str
         Name and unit of the score.
-    higher_is_better : bool
-        Whether a larger score is a better one.
-    progress : bool
-        Show a bar with the remaining time.
+    higher_is_better, progress : bool
+        Whether a larger score is a better one; whether to show a bar with the remaining time.
     **training
         To :func:`kdlab.distill.distill`: ``steps``, ``batch_size``, ``learning_rate``.
 
@@ -78,15 +67,11 @@ def compare(
             raise ValueError(f"the arm {name!r} has no candidates to choose from")
     score = score or _test_accuracy
     runs = len(seeds) * sum(map(len, choices.values()))
+    chosen = {name: [] for name, candidates in choices.items() if len(candidates) > 1}
     result = Result(
-        baseline,
-        scores={name: [] for name in arms},
-        metric=metric,
-        chosen={name: [] for name, candidates in choices.items() if len(candidates) > 1},
-        planned=len(seeds),
-        training=training,
+        baseline, {name: [] for name in arms}, metric, chosen, planned=len(seeds), training=training,
         higher_is_better=higher_is_better,
-    )
+    )  # fmt: skip
     bar = progress_bar(total=runs, what="training students", unit="student", shown=progress)
     try:
         for seed in seeds:

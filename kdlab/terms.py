@@ -107,12 +107,11 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
     labels : whole-number Tensor of shape (N,) or (N, ...), or callable
         Class of each input, or of each of its tokens or cells; -100 where it is unknown: such rows do
         not count. Logits are (N, ..., C), or (N, C, ...) as in PyTorch.
-    weight : float
     smoothing : float in [0, 1)
         Label smoothing: this much probability is spread evenly over all classes
         (Szegedy et al. 2016, section 7).
-    of : str or int
-        The student's head that is meant, where it has several.
+    weight, of
+        As in :class:`Term`.
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
@@ -146,12 +145,9 @@ def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0, rows=None, of="
     teacher_logits : Tensor of shape (N, C) or (N, ..., C), or teacher
         The teacher's answer to each input, for example ``teacher(images)``, or the teacher: a network,
         a scikit-learn classifier, any callable. It is then asked about each batch.
-    weight : float
     temperature : float
-    rows : Tensor of shape (N, ...), or callable, optional
-        Of several predictions an input, which count: see :class:`Term`.
-    of : str or int
-        The student's head that is meant, where it has several.
+    weight, rows, of
+        As in :class:`Term`; with several predictions an input, ``rows`` must say which count.
     """
     check_temperature(temperature)
     if rows is None and getattr(teacher_logits, "ndim", 2) > 2:
@@ -172,7 +168,6 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
         For example ``teacher.outputs(images, layers=(2,)).features[2]``.
     layer : int or str
         The student's layer, as in :func:`kdlab.models.forward`, or ``"embedding"``.
-    weight : float
     loss : callable
         From ``kdlab.losses``.
     project : bool
@@ -181,8 +176,8 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
     name : str, optional
         By default the loss and the layer.
     rows : Tensor of shape (N, tokens), optional
-        Compare (N, tokens, c) token by token, those that count (see :class:`Term`); without it tokens
-        are a square map.
+        Compare (N, tokens, c) token by token, those that count (see :class:`Term`, and there ``weight``);
+        without it tokens are a square map.
     """
     targets = teacher_features if rows is not None else tokens_to_map(teacher_features)
     shape = targets.shape[-1:] if rows is not None else targets.shape[1:]
@@ -199,12 +194,11 @@ def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, 
     ----------
     teacher_embeddings : Tensor of shape (N, D)
         For example ``teacher.outputs(images).embedding``.
-    weight : float
     loss : callable
         One of ``kdlab.losses``'s relational ones. Their values differ by orders of magnitude, and
         so do useful weights.
-    layer : int or str
-        Where the student's side is taken.
+    weight, layer
+        The layer is where the student's side is taken.
     """
     return Term(_words(loss), teacher_embeddings, loss, weight, layer)
 

@@ -16,10 +16,6 @@ def hint_loss(student_features, teacher_features):
     ----------
     student_features, teacher_features : Tensor of equal shape (B, ...)
 
-    Returns
-    -------
-    Tensor of shape ()
-
     Raises
     ------
     ValueError
@@ -47,10 +43,6 @@ def attention_transfer_loss(student_features, teacher_features):
     student_features : Tensor of shape (B, c, H, W)
     teacher_features : Tensor of shape (B, c', H', W')
         Channels may differ. The larger side is average-pooled to the smaller height and width.
-
-    Returns
-    -------
-    Tensor of shape ()
 
     Raises
     ------

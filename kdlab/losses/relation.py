@@ -23,10 +23,6 @@ def similarity_preserving_loss(student_features, teacher_features):
     student_features, teacher_features : Tensor of shape (B, ...)
         Maps or embeddings; only the batch size must agree.
 
-    Returns
-    -------
-    Tensor of shape ()
-
     Raises
     ------
     ValueError
@@ -61,10 +57,6 @@ def relational_distance_loss(student_embeddings, teacher_embeddings):
     ----------
     student_embeddings, teacher_embeddings : Tensor of shape (B, D)
         D may differ between the sides.
-
-    Returns
-    -------
-    Tensor of shape ()
 
     Raises
     ------
@@ -122,10 +114,6 @@ def relational_angle_loss(student_embeddings, teacher_embeddings):
     student_embeddings, teacher_embeddings : Tensor of shape (B, D)
         D may differ between the sides.
 
-    Returns
-    -------
-    Tensor of shape ()
-
     Raises
     ------
     ValueError
@@ -162,10 +150,6 @@ def probabilistic_transfer_loss(student_embeddings, teacher_embeddings):
     ----------
     student_embeddings, teacher_embeddings : Tensor of shape (B, D)
         D may differ between the sides.
-
-    Returns
-    -------
-    Tensor of shape ()
 
     Raises
     ------

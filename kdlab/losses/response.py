@@ -61,10 +61,6 @@ def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.
     alpha, beta : float
     temperature : float
 
-    Returns
-    -------
-    Tensor of shape ()
-
     Raises
     ------
     ValueError

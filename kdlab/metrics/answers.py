@@ -11,34 +11,19 @@ TINY = 1e-6  # what an ensemble calls impossible counts as this probable
 
 @torch.no_grad()
 def answers(network, batches, layers=(), *, device=None):
-    """Outputs of a Module for batches that are made, or read, one after the other.
+    """Outputs of a Module, of all rows, for batches that are made, or read, one after the other.
 
-    Parameters
-    ----------
-    network : Module
-        Asked in eval mode; each of its parts is left in the mode it was in.
-    batches : iterable of Tensor, or of tuples or dicts of Tensor
-    layers : sequence of int or str
-        As in :func:`kdlab.models.forward`.
-    device : device, optional
-        Where the answers are gathered; where they were computed by default.
-
-    Returns
-    -------
-    kdlab.models.Outputs
-        Of all rows.
+    Layers as in :func:`kdlab.models.forward`. Answers are gathered on ``device``, or where they were
+    computed.
     """
     home, parts = _home(network), []
     with evaluated(network):
         for batch in batches:
             found = forward(network, rows.on_device(batch, home), layers)
             parts.append(rows.each(lambda leaf: leaf if leaf is None else leaf.to(device or home), found))
-    embeddings = [part[2] for part in parts]
-    return Outputs(
-        rows.joined([part[0] for part in parts]),
-        rows.joined([part[1] for part in parts]),
-        None if embeddings[0] is None else torch.cat(embeddings),
-    )
+    logits, features, embeddings = zip(*parts)
+    embedding = None if embeddings[0] is None else torch.cat(embeddings)
+    return Outputs(rows.joined(logits), rows.joined(features), embedding)
 
 
 @torch.no_grad()

@@ -72,8 +72,7 @@ def forward(model, inputs, layers=()):
     Parameters
     ----------
     model : Module
-        Any timm classifier, :class:`kdlab.models.TinyCNN` or :class:`kdlab.models.MLP`; any other
-        Module if only layers by path are asked for.
+        Any timm classifier or student of ours; any other Module if only layers by path are asked for.
     inputs : Tensor of shape (B, channels, height, width), or tuple or dict of Tensor
         A tuple is handed over by place, a dict by keyword.
     layers : sequence of int or str

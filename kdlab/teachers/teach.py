@@ -18,26 +18,9 @@ def recipes():
 def train_teacher(name, folder=TEACHERS, *, steps=None, progress=True):
     """Train the teacher of that name and write ``folder/name.safetensors`` with its card.
 
-    The accuracy on the card is that of the file as written, in half precision, on inputs that the
-    teacher never saw.
-
-    Parameters
-    ----------
-    name : str
-        A key of :func:`recipes`.
-    folder : path
-    steps : int, optional
-        In place of the recipe's, to try the command out.
-    progress : bool
-
-    Returns
-    -------
-    kdlab.teachers.Teacher
-
-    Raises
-    ------
-    ValueError
-        If there is no such recipe.
+    What the card says of it is read off the file as written, in half precision. Other ``steps`` than the
+    recipe's are for trying the command out. Gives the :class:`kdlab.teachers.Teacher`; raises ValueError
+    if there is no such recipe.
     """
     known = recipes()
     if name not in known:
