@@ -85,8 +85,7 @@ def distill(
             if gradients_every and len(history) % gradients_every == 0:
                 gradients.append(_gradient_norms(terms, losses, [*student.parameters()]))
 
-        def note(losses):
-            total = sum(term.weight * loss for term, loss in zip(terms, losses))
+        def note(losses, total):
             history.append(torch.stack([*losses, total]).detach())
 
         if callable(inputs):

@@ -22,7 +22,9 @@ def each(function, *trees):
 
 def take(tree, rows):
     """These rows of each tensor. None has no rows, and stays."""
-    return None if tree is None else each(lambda leaf: leaf[rows], tree)
+    if tree is None or torch.is_tensor(tree):  # as in nearly every step of every training
+        return tree if tree is None else tree[rows]
+    return each(lambda leaf: leaf[rows], tree)
 
 
 def on_device(tree, device):

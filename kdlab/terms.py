@@ -86,7 +86,7 @@ class Term:
 
 def is_asked(part):
     """Whether it is asked about each batch, rather than looked up."""
-    return callable(part) or hasattr(part, "predict_proba")
+    return not torch.is_tensor(part) and (callable(part) or hasattr(part, "predict_proba"))
 
 
 def _rows_of(part, counted, name):

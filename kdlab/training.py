@@ -33,8 +33,7 @@ class Objective(nn.Module):
         self.projectors.to(next(student.parameters()).device)
 
     def forward(self, inputs, given):
-        device = next(self.student.parameters()).device.type
-        with torch.autocast(device, self.precision) if self.precision else nullcontext():
+        with self._autocast():
             outputs = self.look(self.student, inputs, self.layers)
             sides = [t.projector(s) if t.projector is not None else s
                      for t, s in ((term, outputs.at(term.of)) for term in self.terms)]  # fmt: skip
@@ -46,6 +45,11 @@ class Objective(nn.Module):
             losses.append(term.value(side, mine))
             total = total + share * term.weight * losses[-1]
         return losses, total
+
+    def _autocast(self):
+        if not self.precision:
+            return nullcontext()
+        return torch.autocast(next(self.student.parameters()).device.type, self.precision)
 
 
 def train(objective, batches, optimiser, schedule, *, before=None, after=None, scaler=None):
@@ -60,22 +64,24 @@ def train(objective, batches, optimiser, schedule, *, before=None, after=None, s
     before : callable, optional
         ``before(losses)``, while their graph is there.
     after : callable, optional
-        ``after(losses)``, when the step is done.
+        ``after(losses, total)``, when the step is done.
     scaler : torch.amp.GradScaler, optional
         For float16.
     """
-    scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
     for inputs, given in batches:
         losses, total = objective(inputs, given)
         if before:
             before(losses)
         optimiser.zero_grad()
-        scaler.scale(total).backward()
-        scaler.step(optimiser)
-        scaler.update()
+        (scaler.scale(total) if scaler else total).backward()
+        if scaler:
+            scaler.step(optimiser)
+            scaler.update()
+        else:
+            optimiser.step()
         schedule.step()
         if after:
-            after(losses)
+            after(losses, total)
 
 
 def looked_up(inputs, terms, order):

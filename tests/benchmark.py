@@ -3,9 +3,13 @@
 Prints ratios, since seconds differ between machines and hours.
 """
 
+import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent / "core"))
 
 
 def seconds(code, repeats=5):
@@ -35,6 +39,50 @@ def study():
     compare({"a": labels, "b": labels}, data=lambda seed: data.digits(50, seed=seed),
             student=lambda: models.TinyCNN(8), baseline="a", seeds=10, steps=300, progress=False)  # fmt: skip
     print(f"2 arms x 10 seeds x 300 steps: {time.perf_counter() - start:.0f} s (at most 30)")
+
+
+def steps(rounds=12, count=100):
+    """A distilling step beside a plain supervised one, in turn, so that a busy machine is busy for both."""
+    import torch
+    import torch.nn.functional as F
+
+    from kdlab import data, models
+    from kdlab.distill import distill, hard_labels, soft_targets
+
+    part = data.digits(650).labelled
+    soft = torch.randn(len(part), 10, generator=torch.Generator().manual_seed(0))
+
+    def student():
+        torch.manual_seed(0)
+        return models.TinyCNN(16)
+
+    def plain():
+        net = student().train().to(memory_format=torch.channels_last)
+        optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, total_steps=count + 1)
+        for _ in range(count):
+            rows = torch.randperm(len(part))[:32]
+            loss = F.cross_entropy(net(part.images[rows]), part.labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+
+    def matched(*terms):
+        return lambda: distill(student(), part.images, terms, steps=count)
+
+    hard = hard_labels(part.labels)
+    loops = {"hard labels": matched(hard), "hard labels and soft targets": matched(hard, soft_targets(soft))}
+    times = {name: [] for name in ("plain", *loops)}
+    for turn in range(rounds + 1):
+        for name, loop in {"plain": plain, **loops}.items():
+            start = time.perf_counter()
+            loop()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    for name in loops:
+        ratio = statistics.median(t / p for t, p in zip(times[name], times["plain"]))
+        print(f"a step of distill() with {name}: {ratio:.2f} times a plain supervised step (at most 1.05)")
 
 
 def peak_memory(function):
@@ -78,4 +126,5 @@ def angles():
 if __name__ == "__main__":
     angles()
     imports()
+    steps()
     study()

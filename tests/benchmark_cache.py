@@ -20,11 +20,11 @@ from kdlab.measure import multiply_adds
 from kdlab.photos import Part, Photos
 from kdlab.photos.cache import bytes_a_view, open_cache
 from kdlab.photos.evaluation import statistics as channel_statistics
-from kdlab.photos.parallel import Process
-from kdlab.photos.training import Recipe, Run, _of_rows
+from kdlab.photos.settings import Recipe
 from kdlab.photos.views import normalise
-from kdlab.results import _processor as processor
+from kdlab.results import run_card
 from kdlab.teachers import Teacher
+from kdlab.training import Objective, train
 
 SIZE, BATCH, CLASSES, VIEWS = 64, 32, 10, 2
 STUDENT = (16, 8)  # width of the first stage and of the stem
@@ -118,30 +118,38 @@ def timms(teacher):
     return step
 
 
-def ours(found, recipe, match):
+def ours(terms):
     """kdlab's own step, targets looked up in it."""
-    run = Run(network(STUDENT), found, match, recipe, Process())
-    run.model.train()
+    student, turn = network(STUDENT), 0
+    mean, std = channel_statistics(student, 3)
+    objective = Objective(student, terms, torch.zeros(2, 3, SIZE, SIZE)).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(objective.train().parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, 10_000)
+
+    def look_up(targets, rows):
+        return targets[rows] if torch.is_tensor(targets) else targets[rows, turn % VIEWS]
 
     def step(images, labels, rows):
-        values, total = run.losses(images, [_of_rows(term, rows, run.step % VIEWS) for term in match])
-        run.update(total)
-        run.add(values, 0.0)
+        nonlocal turn
+        x = normalise(images, mean, std).to(memory_format=torch.channels_last)
+        given = [(look_up(term.targets, rows), None, None) for term in terms]
+        train(objective, [(x, given)], optimiser, schedule)
+        turn += 1
 
     return step
 
 
-def loops_of(found, recipe, teacher, cache):
+def loops_of(found, teacher, cache):
     labels = found.train.labels
     hard, soft = hard_labels(labels, weight=0.1), soft_targets(cache.column("logits"), weight=0.9)
     embeddings, maps = cache.column("embedding"), cache.column(3)
     return {
         "plain": plain(),
-        "kdlab, hard": ours(found, recipe, [hard_labels(labels)]),
-        "cached soft": ours(found, recipe, [hard, soft]),
-        "+ embedding": ours(found, recipe, [hard, soft, features(embeddings, "embedding")]),
-        "+ relations": ours(found, recipe, [hard, soft, relations(embeddings)]),
-        "+ map": ours(found, recipe, [hard, soft, features(maps, 3)]),
+        "kdlab, hard": ours([hard_labels(labels)]),
+        "cached soft": ours([hard, soft]),
+        "+ embedding": ours([hard, soft, features(embeddings, "embedding")]),
+        "+ relations": ours([hard, soft, relations(embeddings)]),
+        "+ map": ours([hard, soft, features(maps, 3)]),
         "uncached": plain(teacher.network),
         "timm.task": timms(teacher.network),
     }
@@ -159,7 +167,7 @@ def steps(rounds):
         teacher = teacher_of(widths)
         with tempfile.TemporaryDirectory() as folder:
             cache = cached(found, teacher, recipe, folder, ("embedding", 3))
-            loops = loops_of(found, recipe, teacher, cache)
+            loops = loops_of(found, teacher, cache)
             times = {name: [] for name in loops}
             for turn in range(rounds + 2):
                 rows = torch.randperm(512)[:BATCH].tolist()
@@ -227,7 +235,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--measured", type=int, default=3_000, help="largest cache that is really written")
     options = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {processor()}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {run_card('', 0)['processor']}")
     steps(options.rounds)
     growth(options.measured)
     imagenet()

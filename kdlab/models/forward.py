@@ -28,6 +28,8 @@ class Outputs(NamedTuple):
         ValueError
             If there is none; a network with several heads has no part called logits.
         """
+        if of == "logits" and torch.is_tensor(self.logits):
+            return self.logits
         if of == "embedding" and self.embedding is not None:
             return self.embedding
         if of in self.features:

@@ -74,7 +74,7 @@ def fit(
     )  # fmt: skip
     saved, tick = time.monotonic(), time.perf_counter()
 
-    def after(losses):
+    def after(losses, total):
         nonlocal saved, tick
         run.count(losses, time.perf_counter() - tick)
         bar.update(run.batch)
