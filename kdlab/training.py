@@ -24,8 +24,8 @@ class Objective(nn.Module):
         self.gather, self.world = gather, world
         self.projectors = nn.ModuleList(t.projector for t in terms if t.projector is not None)
         first = first_outputs(student, first_inputs, terms)
-        self.layers = tuple(first.features) if looks_inside(terms, first) else None
-        self.look = torch.compile(look) if compiled else look
+        self.layers = tuple(first.features) if needs_layers(terms, first) else None
+        self.outputs_of = torch.compile(outputs_of) if compiled else outputs_of
         for term in terms:
             if term.projector is not None:  # it takes its shape from the first it sees
                 with torch.no_grad():
@@ -34,7 +34,7 @@ class Objective(nn.Module):
 
     def forward(self, inputs, given):
         with self._autocast():
-            outputs = self.look(self.student, inputs, self.layers)
+            outputs = self.outputs_of(self.student, inputs, self.layers)
             sides = [t.projector(s) if t.projector is not None else s
                      for t, s in ((term, outputs.at(term.of)) for term in self.terms)]  # fmt: skip
         losses, total = [], 0.0
@@ -108,12 +108,12 @@ def row_stream(n, batch_size, seed):
         rows = rows[batch_size:]
 
 
-def look(student, inputs, layers):
+def outputs_of(student, inputs, layers):
     """A plain call where only answers are matched, so that any Module will do."""
     return Outputs(call(student, inputs), {}, None) if layers is None else forward(student, inputs, layers)
 
 
-def looks_inside(terms, outputs):
+def needs_layers(terms, outputs):
     """Whether a term compares more than the student's answer."""
     return any(term.of not in heads_of(outputs.logits) for term in terms)
 
@@ -130,11 +130,11 @@ def first_outputs(student, inputs, terms):
     few = take(inputs, slice(2))
     with evaluated(student), torch.random.fork_rng(devices=[]):
         try:
-            outputs = look(student, few, None)
+            outputs = outputs_of(student, few, None)
         except (RuntimeError, IndexError, AttributeError, TypeError) as error:
             reason, name = str(error).splitlines()[0], type(student).__name__
             raise ValueError(f"{name} does not take inputs {shapes(inputs)}: {reason}") from error
-        if looks_inside(terms, outputs):
+        if needs_layers(terms, outputs):
             asked = {term.of for term in terms} - {"logits", "embedding", *heads_of(outputs.logits)}
             outputs = forward(student, few, tuple(sorted(asked, key=str)))
         return outputs

@@ -11,11 +11,11 @@ import platform
 from datetime import datetime
 from pathlib import Path
 
-from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Exercise, Experiment, Mistake, Outcome
+from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis, Exercise, Experiment, Mistake
 from kdlab.exercises.questions import QUESTIONS
 
 __all__ = [
-    "Exercise", "Experiment", "Mistake", "Outcome", "all_exercises", "answer", "check", "hand_in", "progress", "require",
+    "Exercise", "Experiment", "Mistake", "Diagnosis", "all_exercises", "answer", "check", "hand_in", "progress", "require",
 ]  # fmt: skip
 
 _record = {}
@@ -52,15 +52,15 @@ def check(id, answer):
 
 def _diagnose(exercise, answer):
     try:
-        outcome = exercise.diagnose(answer)
+        diagnosis = exercise.diagnose(answer)
     except Exception as error:  # the promise is to raise nothing, whatever was handed in
         said = (
             f"{exercise.id} wrong: the check cannot make sense of what it was given: "
             f"{type(error).__name__}: {error}"
         )
-        outcome = Outcome(WRONG, "not what was asked for", said)
-    _note(exercise.id, outcome)
-    return outcome
+        diagnosis = Diagnosis(WRONG, "not what was asked for", said)
+    _note(exercise.id, diagnosis)
+    return diagnosis
 
 
 def answer(id, choice):
@@ -73,20 +73,20 @@ def answer(id, choice):
 
 def require(id, answer):
     """For graded cells: like :func:`check` or :func:`answer`, but anything not right is an AssertionError."""
-    outcome = _diagnose({**all_exercises(), **QUESTIONS}[id], answer)
-    assert outcome.status == RIGHT, outcome.text
+    diagnosis = _diagnose({**all_exercises(), **QUESTIONS}[id], answer)
+    assert diagnosis.status == RIGHT, diagnosis.text
 
 
-def _note(id, outcome):
+def _note(id, diagnosis):
     entry = _record.pop(id, {"status": NOT_YET, "attempts": 0, "mistakes": []})
     _record[id] = entry  # the last one is the latest
-    if outcome.status == NOT_YET:
+    if diagnosis.status == NOT_YET:
         return
     entry["attempts"] += 1
-    if outcome.status == WRONG and outcome.name not in entry["mistakes"]:
-        entry["mistakes"].append(outcome.name)
+    if diagnosis.status == WRONG and diagnosis.name not in entry["mistakes"]:
+        entry["mistakes"].append(diagnosis.name)
     if entry["status"] != RIGHT:
-        entry["status"] = outcome.status
+        entry["status"] = diagnosis.status
 
 
 def progress(lesson=None):

@@ -35,7 +35,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Diagnosis:
     """What a check found: a status, the mistake's name (or ""), and the text for the learner."""
 
     status: str
@@ -156,10 +156,10 @@ class Exercise:
             return _wrong(self, "an error in your code", _where(error))
         expected = known(self, self.reference)
         if same(theirs, expected):
-            return Outcome(RIGHT, "", f"{self.id} right. {self.right}")
+            return Diagnosis(RIGHT, "", f"{self.id} right. {self.right}")
         found = [m for m in self.mistakes if self._made(m, theirs, expected)]
         if found and found[0].accept:
-            return Outcome(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
+            return Diagnosis(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
         example = self._counter_example(theirs, expected)
         if not found:
             return _wrong(self, UNKNOWN, f"{UNKNOWN}.\n  {example}")
@@ -181,7 +181,7 @@ class Exercise:
         return f"You return {len(theirs[0])} values, the definition {len(expected[0])}."
 
     def _not_yet(self):
-        return Outcome(
+        return Diagnosis(
             NOT_YET, "", f"{self.id} not yet attempted: fill in the cell above, run it, then this one."
         )
 
@@ -214,14 +214,16 @@ class Experiment:
 
         result, said = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, ...)
         if result is None or result is ...:
-            return Outcome(NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict.")
+            return Diagnosis(
+                NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict."
+            )
         if not isinstance(result, Result):
             text = f"the first part is {type(result).__name__}, not what compare returns."
             return _wrong(self, "no study", text)
         for name, text in self._faults(result):
             return _wrong(self, name, text)
         if said is ... or said is None:
-            return Outcome(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
+            return Diagnosis(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
         first, second = self.arms
         verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
         if str(said).strip().lower().replace("_", " ") != verdict:
@@ -230,7 +232,7 @@ class Experiment:
                 f"you say {said!r}, the interval runs from {low:+.1f} to {high:+.1f}.\n  helps: the whole interval lies above 0; "
                 "hurts: below; not shown: it holds 0, which is not the same as no effect.",
             )  # fmt: skip
-        return Outcome(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
+        return Diagnosis(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
 
     def _faults(self, result):
         """What makes the study another one than was asked for, by name and in words."""
@@ -246,7 +248,7 @@ class Experiment:
 
 
 def _wrong(exercise, name, text):
-    return Outcome(WRONG, name, f"{exercise.id} wrong: {text}\n  See: {exercise.see!r}, above.")
+    return Diagnosis(WRONG, name, f"{exercise.id} wrong: {text}\n  See: {exercise.see!r}, above.")
 
 
 def _is_stub(function):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Outcome
+from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Question:
     def diagnose(self, choice):
         """Explain the chosen letter."""
         if choice is None or choice is ... or choice == "":
-            return Outcome(NOT_YET, "", f"{self.id} not yet answered: put a letter in place of the dots.")
+            return Diagnosis(NOT_YET, "", f"{self.id} not yet answered: put a letter in place of the dots.")
         letter = str(choice).strip().lower()
         if letter not in self.why:
-            return Outcome(NOT_YET, "", f"{self.id}: {choice!r} is not one of {', '.join(self.why)}.")
+            return Diagnosis(NOT_YET, "", f"{self.id}: {choice!r} is not one of {', '.join(self.why)}.")
         status = RIGHT if letter == self.right else WRONG
-        return Outcome(
+        return Diagnosis(
             status, "" if status == RIGHT else f"option {letter}", f"{self.id} {status}. {self.why[letter]}"
         )
 

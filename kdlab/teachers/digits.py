@@ -12,7 +12,7 @@ TEST_SPLITS = 5
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DigitsTeacher:
     """Architecture, data and schedule of one teacher."""
 
     channels: tuple
@@ -69,11 +69,11 @@ class Recipe:
 
 TINY, SMALL, LARGE = (8, 16, 32, 64), (16, 32, 64, 128), (32, 64, 128, 256)
 RECIPES = {
-    "digits-small": Recipe(SMALL, cluttered=False, steps=400, views=10),
-    "digits-large": Recipe(LARGE, cluttered=False, steps=400, views=10),
-    "cluttered-tiny": Recipe(TINY, cluttered=True, steps=1500, views=40),
-    "cluttered-small": Recipe(SMALL, cluttered=True, steps=1500, views=40),
-    "cluttered-large": Recipe(LARGE, cluttered=True, steps=1500, views=40, learning_rate=0.005),
-    "digits-smoothed": Recipe(SMALL, cluttered=False, steps=400, views=10, smoothing=0.1),
-    "cluttered-smoothed": Recipe(SMALL, cluttered=True, steps=1500, views=40, smoothing=0.1),
+    "digits-small": DigitsTeacher(SMALL, cluttered=False, steps=400, views=10),
+    "digits-large": DigitsTeacher(LARGE, cluttered=False, steps=400, views=10),
+    "cluttered-tiny": DigitsTeacher(TINY, cluttered=True, steps=1500, views=40),
+    "cluttered-small": DigitsTeacher(SMALL, cluttered=True, steps=1500, views=40),
+    "cluttered-large": DigitsTeacher(LARGE, cluttered=True, steps=1500, views=40, learning_rate=0.005),
+    "digits-smoothed": DigitsTeacher(SMALL, cluttered=False, steps=400, views=10, smoothing=0.1),
+    "cluttered-smoothed": DigitsTeacher(SMALL, cluttered=True, steps=1500, views=40, smoothing=0.1),
 }
