@@ -144,6 +144,10 @@ class Running:
     device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", decides=False)
     progress: bool = option(True, "say nothing", decides=False, flag="--quiet")
 
+    def __post_init__(self):
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+
 
 GROUPS = (Photos, Teaching, Recipe, Running)
 OPTIONS = {option.name: option for group in GROUPS for option in fields(group)}
