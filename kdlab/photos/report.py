@@ -146,7 +146,7 @@ def _card(outcome, name):
     """The model card."""
     settings, photos, arm = outcome.facts["settings"], outcome.photos, list(outcome.result.scores)[-1]
     teacher = f"{outcome.teacher.name}, {outcome.facts['teacher, %']:.1f} %" if outcome.teacher else "none"
-    more = ", ..." if len(photos.classes) > 20 else ""
+    seed, more = outcome.recipe.seed, ", ..." if len(photos.classes) > 20 else ""
     return f"""# {name}, {arm}
 
 - classes: {len(photos.classes)} ({", ".join(photos.classes[:20])}{more})
@@ -154,7 +154,7 @@ def _card(outcome, name):
 - photos: {settings["data"]}, {len(photos.train)} to train, {len(photos.validation)} to validate
 - teacher: {teacher}
 - matched: {", ".join(f"{k} {v:g}" for k, v in settings["match"].items())}
-- accuracy: {outcome.result.scores[arm][0]:.1f} % of the validation photos, seed {outcome.recipe.seed}, last epoch
+- accuracy: {outcome.result.scores[arm][0]:.1f} % of the validation photos, seed {seed}, last epoch
 - made with kdlab {kdlab.__version__}, torch {torch.__version__}, Python {platform.python_version()}
 - {f"command: `kdlab {' '.join(sys.argv[1:])}`" if _from_the_shell() else "made from Python"}
 - licence: that of the photos and of the teacher's weights applies; kdlab adds none
