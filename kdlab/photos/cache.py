@@ -6,7 +6,6 @@ import math
 import shutil
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +32,9 @@ class Column:
     ``shape`` is that of one view of all images.
     """
 
-    def __init__(self, cache, name, shape):
-        self.cache, self.name, self.shape, self.ndim = cache, name, (cache.images, *shape), 1 + len(shape)
+    def __init__(self, cache, name):
+        self.cache, self.name, self.shape = cache, name, (cache.images, *cache.shapes[name])
+        self.ndim = len(self.shape)
 
     def __getitem__(self, key):
         images, view = key
@@ -46,7 +46,6 @@ class Cache:
     """Answers in ``folder``, complete after :meth:`write`. Made by :func:`open_cache`."""
 
     folder: Path
-    header: dict
     images: int
     views: int
     shapes: dict
@@ -57,7 +56,7 @@ class Cache:
 
     def column(self, name):
         """The answers called ``name``: ``"logits"``, ``"embedding"`` or a layer."""
-        return Column(self, str(name), self.shapes[str(name)])
+        return Column(self, str(name))
 
     @property
     def kept(self):
@@ -130,8 +129,8 @@ class Cache:
                 arrays, rows = {}, self._range(number)
                 starts = range(0, len(rows), batch_size)
                 places = [(slice(i, i + batch_size), view) for view in range(self.views) for i in starts]
-                read = partial(_view, make, part, rows)
-                for place, batch in zip(places, prefetch(read, places, threads=threads)):
+                batches = prefetch(lambda p, rows=rows: make(part, rows[p[0]], p[1]), places, threads=threads)
+                for place, batch in zip(places, batches):
                     for name, values in self._compressed(teacher, batch).items():
                         if name not in arrays:
                             arrays[name] = np.empty((len(rows), self.views, *values.shape[1:]), values.dtype)
@@ -196,10 +195,6 @@ class Cache:
         answer = self.seconds / self.answered
         saved = answer - seconds_a_look_up
         return self.views * answer / saved if saved > 0 else math.inf
-
-
-def _view(make, part, rows, place):
-    return make(part, rows[place[0]], place[1])
 
 
 _TOP = ("values", "classes", "rest")
@@ -285,4 +280,4 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
                 f"the cache {folder} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
                 f"delete it or name another (--cache)"
             )
-    return Cache(folder, header, len(part), views, shapes, shard)
+    return Cache(folder, len(part), views, shapes, shard)
