@@ -115,12 +115,7 @@ class Cache:
     def write(self, teacher, part, make, *, rank=0, world=1, batch_size=64, threads=1, progress=False):
         """Ask the teacher for what is missing, this process its share of the shards.
 
-        Parameters
-        ----------
-        teacher : kdlab.teachers.Teacher
-        part : kdlab.photos.Part
-        make : callable
-            ``make(part, images, view)`` gives uint8 images, as the header's transform says.
+        ``make(part, images, view)`` gives uint8 images, as the header's transform says.
         """
         mine, start = self.missing()[rank::world], time.perf_counter()
         total = sum(len(self._range(number)) for number in mine) * self.views

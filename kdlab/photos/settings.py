@@ -25,18 +25,11 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.floa
 
 
 def option(default=REQUIRED, help="", *, decides=True, **more):
-    """A field with what its option says.
+    """A field with what its option says, which must be given where there is no default.
 
-    Parameters
-    ----------
-    default : object
-        Without one it must be given, unless ``unset`` says what leaving it out means.
-    help : str
-    decides : bool
-        Whether the student that comes out depends on it: then a run goes on only with the same value.
-    **more
-        ``unset``: its default as an option, where that is not the field's; ``choices``, ``metavar``,
-        ``nargs``, ``flag``, ``parse``: for the command line.
+    ``decides``: the student that comes out depends on it, and a run goes on only with the same value.
+    ``unset``: its default as an option, where that is not the field's. For the command line there are
+    ``choices``, ``metavar``, ``nargs``, ``flag`` and ``parse``.
     """
     given = {} if default is REQUIRED else {"default": default}
     return field(**given, metadata={"help": help, "decides": decides, "unset": default, **more})
@@ -170,10 +163,7 @@ def default_of(name):
 def split(given):
     """Options by name as :class:`Photos`, :class:`Teaching`, the recipe's fields, :class:`Running`.
 
-    Raises
-    ------
-    TypeError
-        If an option is unknown or missing; near names are suggested.
+    TypeError if an option is unknown or missing; near names are suggested.
     """
     for name in given:
         if name not in OPTIONS:
