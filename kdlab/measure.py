@@ -27,12 +27,7 @@ def parameters(model):
 
 
 def bytes_on_disk(model):
-    """Size in bytes: of a file, or of a network's state as safetensors in the precision it has now.
-
-    Parameters
-    ----------
-    model : Module, Teacher, OnnxModel, str or path
-    """
+    """Size in bytes: of a file (or its path), or of a network's state as safetensors, in its precision."""
     if isinstance(model, OnnxModel | str | os.PathLike):
         return Path(getattr(model, "path", model)).stat().st_size
     from safetensors.torch import save
@@ -60,18 +55,8 @@ def multiply_adds(model, images):
 def latency(model, images, *, threads=1, seconds=0.5):
     """Wall-clock time of one forward pass, in milliseconds: median and interquartile range.
 
-    Parameters
-    ----------
-    model : Module, Teacher or OnnxModel
-    images : Tensor of shape (B, channels, height, width)
-    threads : int
-        CPU threads, of PyTorch or of ONNX Runtime; say it wherever the number is shown.
-    seconds : float
-        For how long to repeat the pass; a few passes before that are not counted.
-
-    Returns
-    -------
-    median, spread : float
+    ``threads`` are those of the CPU, of PyTorch or of ONNX Runtime: say how many wherever the number is
+    shown. The pass is repeated for that many ``seconds``; a few passes before are not counted.
     """
     # Importing the timer warns where a CUDA toolkit is installed without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
@@ -117,9 +102,8 @@ class Energy(NamedTuple):
     watts: float
 
     def __str__(self):
-        return (
-            f"{self.millijoules:.3g} mJ, an estimate: {self.milliseconds:.3g} ms at a stated {self.watts:g} W"
-        )
+        stated = f"{self.milliseconds:.3g} ms at a stated {self.watts:g} W"
+        return f"{self.millijoules:.3g} mJ, an estimate: {stated}"
 
 
 def estimated_energy(milliseconds, *, watts):
@@ -133,11 +117,6 @@ def estimated_energy(milliseconds, *, watts):
     milliseconds : float
         As from :func:`latency`.
     watts : float
-
-    Returns
-    -------
-    Energy
-        Whose text says how it came about.
     """
     for name, value in (("milliseconds", milliseconds), ("watts", watts)):
         if not value > 0:
@@ -152,15 +131,13 @@ def cost_table(models, images, *, threads=1, seconds=0.5):
     ----------
     models : dict of str to Module, Teacher or OnnxModel
     images : Tensor of shape (B, channels, height, width)
-    threads : int
-    seconds : float
-        For how long each latency is measured.
+    threads, seconds
+        As for :func:`latency`.
 
     Returns
     -------
     pandas.DataFrame
-        Latency as the median; beside it the interquartile range of the runs. ``attrs["threads"]``
-        holds the threads.
+        Latency as the median, with the interquartile range. ``attrs["threads"]`` holds the threads.
     """
     import pandas as pd
 

@@ -1,7 +1,7 @@
 """Figures: one message each, readable in grey, with an alternative text that states the finding."""
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from kdlab.verdicts import mean_interval
 
@@ -10,6 +10,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
 HATCHES = ["", "//", "..", "xx"]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
+ZERO = {"color": "0.4", "linewidth": 1}  # the line of no difference
 STYLE = {
     "axes.prop_cycle": plt.cycler(color=COLOURS, marker=MARKERS, linestyle=DASHES),
     "axes.spines.top": False,
@@ -49,6 +50,13 @@ def axes(rows=1, columns=1, *, width=7.0, height=3.0, **options):
         return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
 
 
+def label(axis, xlabel, ylabel, *, title=None, legend=True):
+    """What stands around the only axes of a figure; gives its legend, which is beside it."""
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.set_title(title or "", loc="left")
+    return axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5)) if legend else None
+
+
 def images(images, titles, *, columns=10, alt=None):
     """Show images (N, 1, H, W) in rows, dark ink on white, a title above each."""
     columns = min(columns, len(images))
@@ -67,18 +75,15 @@ def soft_labels(images, probabilities, *, titles=None, alt=None):
     """Each image above the bars of its class probabilities (N, C), the largest in a second colour."""
     n, classes = probabilities.shape
     figure, grid = axes(2, n, width=1.75 * n, height=3.0, squeeze=False, height_ratios=(1, 1.2), sharey="row")
-    for i, (picture, bars) in enumerate(grid.T):
-        picture.imshow(images[i, 0], cmap="gray_r", vmin=0, vmax=1)
+    titles = [""] * n if titles is None else titles
+    for (picture, bars), image, p, title in zip(grid.T, images, probabilities, titles):
+        picture.imshow(image[0], cmap="gray_r", vmin=0, vmax=1)
         picture.axis("off")
-        if titles is not None:
-            picture.set_title(str(titles[i]))
-        top = int(probabilities[i].argmax())
-        colours = [COLOURS[1] if c == top else COLOURS[0] for c in range(classes)]
-        bars.bar(range(classes), probabilities[i], color=colours, linestyle="-")
-        bars.set_xticks(range(classes))
+        picture.set_title(str(title))
+        colours = [COLOURS[int(c == int(p.argmax()))] for c in range(classes)]
+        bars.bar(range(classes), p, color=colours, linestyle="-")
         bars.tick_params(labelsize=8)
-        bars.set_ylim(0, 1)
-        bars.set_xlabel("class")
+        bars.set(xticks=range(classes), ylim=(0, 1), xlabel="class")
     grid[1, 0].set_ylabel("probability")
     said = "; ".join(_in_words(p) for p in probabilities)
     show(figure, alt or f"{n} digits with their class probabilities as bars: {said}.")
@@ -93,7 +98,7 @@ def intervals(result, *, title=None):
     """Paired differences to the baseline: a dot a seed, the mean with its 95 % interval, the verdict."""
     arms = [arm for arm in result.scores if arm != result.baseline]
     figure, axis = axes(height=0.9 + 0.55 * len(arms))
-    axis.axvline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+    axis.axvline(0, **ZERO)
     for row, arm in enumerate(arms):
         differences = result.differences(arm)
         mean, low, high = mean_interval(differences)
@@ -107,10 +112,8 @@ def intervals(result, *, title=None):
     axis.set_yticks(range(len(arms)), arms)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
-    axis.set_xlabel(f"difference to {result.baseline!r} in {result.metric}")
-    axis.set_title(
-        title or f"Mean paired difference with its 95 % interval, {result.seeds} seeds", loc="left"
-    )
+    title = title or f"Mean paired difference with its 95 % interval, {result.seeds} seeds"
+    label(axis, f"difference to {result.baseline!r} in {result.metric}", "", title=title, legend=False)
     show(figure, "Interval plot of paired differences. " + " ".join(f"{result.sentence(a)}." for a in arms))
 
 
@@ -123,22 +126,16 @@ def bars(names, groups, *, xlabel, ylabel, alt, title=None):
         Below the groups.
     groups : dict of str to sequence of float
         A bar in each group.
-    xlabel, ylabel : str
-        With units.
-    alt, title : str
+    xlabel, ylabel, alt, title : str
     """
     figure, axis = axes(height=2.8)
     width = 0.8 / len(groups)
-    for i, (label, heights) in enumerate(groups.items()):
+    for i, (name, heights) in enumerate(groups.items()):
         places = [n + (i - (len(groups) - 1) / 2) * width for n in range(len(names))]
-        axis.bar(places, heights, width, label=label, color=COLOURS[i], hatch=HATCHES[i], linestyle="-")
-    axis.axhline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+        axis.bar(places, heights, width, label=name, color=COLOURS[i], hatch=HATCHES[i], linestyle="-")
+    axis.axhline(0, **ZERO)
     axis.set_xticks(range(len(names)), names)
-    axis.set_xlabel(xlabel)
-    axis.set_ylabel(ylabel)
-    if len(groups) > 1:
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axis.set_title(title or "", loc="left")
+    label(axis, xlabel, ylabel, title=title, legend=len(groups) > 1)
     show(figure, alt)
 
 
@@ -149,9 +146,7 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
     ----------
     x : sequence of float
     curves : dict of str to sequence of float
-    xlabel, ylabel : str
-        With units.
-    title, alt : str
+    xlabel, ylabel, title, alt : str
     log : bool or "both"
         Logarithmic x axis, with a tick at each of the values; ``"both"``: y as well.
     every : int
@@ -167,11 +162,7 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
         axis.minorticks_off()
     if log == "both":
         axis.set_yscale("log")
-    axis.set_xlabel(xlabel)
-    axis.set_ylabel(ylabel)
-    if len(curves) > 1:
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axis.set_title(title or "", loc="left")
+    label(axis, xlabel, ylabel, title=title, legend=len(curves) > 1)
     show(figure, alt)
 
 
@@ -182,9 +173,7 @@ def tradeoff(points, *, xlabel, ylabel, alt, title=None):
     ----------
     points : dict of str to (x, y, kilobytes)
         Named in the legend, with the size; the x axis is logarithmic.
-    xlabel, ylabel : str
-        With units.
-    alt, title : str
+    xlabel, ylabel, alt, title : str
     """
     figure, axis = axes(height=3.2)
     largest = max(size for _, _, size in points.values())
@@ -194,18 +183,14 @@ def tradeoff(points, *, xlabel, ylabel, alt, title=None):
             linestyle="-", alpha=0.85, label=f"{name}, {size:,.0f} kB",
         )  # fmt: skip
     axis.set_xscale("log")
-    low, high = (f(x for x, _, _ in points.values()) for f in (min, max))
-    axis.set_xlim(low / 1.6, high * 1.6)
+    costs = [x for x, _, _ in points.values()]
+    axis.set_xlim(min(costs) / 1.6, max(costs) * 1.6)
     axis.margins(y=0.2)
-    ticks = [10.0**e * d for e in range(-3, 4) for d in (1, 2, 5) if low / 1.6 <= 10.0**e * d <= high * 1.6]
-    axis.set_xticks(ticks, [f"{v:g}" for v in ticks])
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.minorticks_off()
-    axis.set_xlabel(xlabel)
-    axis.set_ylabel(ylabel)
-    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    for handle in legend.legend_handles:
+    for handle in label(axis, xlabel, ylabel, title=title).legend_handles:
         handle.set_sizes([50])
-    axis.set_title(title or "", loc="left")
     show(figure, alt)
 
 
@@ -227,7 +212,7 @@ def panels(results, *, xlabel):
             mean, low, high = mean_interval(result.differences(arm))
             axis.plot([place] * 2, [low, high], color=COLOURS[0], linewidth=3, linestyle="-", marker="")
             axis.plot(place, mean, "D", color=COLOURS[0], markersize=7)
-        axis.axhline(0, color="0.4", linewidth=1, linestyle="-", marker="")
+        axis.axhline(0, **ZERO)
         level = sum(result.scores[result.baseline]) / result.seeds
         axis.set_title(f"{name}\n{result.baseline}: {level:.0f} %", fontsize=10)
         axis.set_xticks(range(len(arms)), [arm.replace(" ", "\n") for arm in arms])

@@ -4,7 +4,7 @@ import io
 import logging
 import tempfile
 import warnings
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +27,7 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     model : Module or Teacher
         Exported in eval mode; left as it was.
     images : Tensor of shape (N, channels, height, width)
-        Real inputs. The file is compared with PyTorch on all of them, in batches, and on the first
-        alone.
+        Real inputs: the file is compared with PyTorch on all of them, and on the first alone.
     path : str or path
         Where to write; nothing is left there if the check fails.
     tolerance : float
@@ -41,8 +40,7 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     Raises
     ------
     ValueError
-        If an operator cannot be exported (the layer is named), or the file answers differently
-        (with the largest difference and the tolerance).
+        If an operator cannot be exported (the layer is named), or the file answers differently.
     ImportError
         Without the extra ``deploy``.
     """
@@ -89,11 +87,8 @@ class _NotExported(Exception):
 
 
 def _export(network, inputs, path):
-    batch = torch.export.Dim("batch")
-    size = len(inputs[0])
-    free = tuple(
-        {0: batch} if isinstance(i, torch.Tensor) and i.shape[:1] == (size,) else None for i in inputs
-    )
+    batch, size = {0: torch.export.Dim("batch")}, len(inputs[0])
+    free = tuple(batch if torch.is_tensor(i) and i.shape[:1] == (size,) else None for i in inputs)
     previous = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # the exporter logs its whole graph when it fails
     nowhere = io.StringIO()
@@ -120,28 +115,26 @@ def _reason(error):
 def _check_answers(path, images, expected, tolerance):
     limit = tolerance * max(1.0, expected.abs().max().item())
     file = OnnxModel(path)
-    for batch, due in ((images, expected), (images[:1], expected[:1])):
+    for count in (len(images), 1):
+        due = expected[:count]
         try:
-            difference = (file(batch, batch_size=CHECKED_AT_ONCE).to(due) - due).abs().max().item()
+            difference = (file(images[:count], batch_size=CHECKED_AT_ONCE).to(due) - due).abs().max().item()
         except Exception as error:
             raise ValueError(
-                f"the exported file does not run on {len(batch)} images, {CHECKED_AT_ONCE} at once at most: "
-                f"{_reason(error)}. "
-                "Look for a layer that takes the batch size as a fixed number."
+                f"the exported file does not run on {count} images, {CHECKED_AT_ONCE} at once at most: "
+                f"{_reason(error)}. Look for a layer that takes the batch size as a fixed number."
             ) from error
         if not difference <= limit:
             raise ValueError(
-                f"the exported file answers differently from PyTorch on {len(batch)} images: the largest "
+                f"the exported file answers differently from PyTorch on {count} images: the largest "
                 f"difference of a logit is {difference:.2g}, the tolerance {limit:.2g}"
             )
 
 
 def _innermost_failure(network, images):
     """Path and module of the innermost layer that cannot be exported by itself."""
-    seen, hooks = {}, []
-    for name, module in network.named_modules():
-        if name:
-            hooks.append(module.register_forward_pre_hook(partial(_remember, seen, name)))
+    seen, layers = {}, [(name, module) for name, module in network.named_modules() if name]
+    hooks = [module.register_forward_pre_hook(partial(_remember, seen, name)) for name, module in layers]
     try:
         with torch.no_grad():
             network(images)
@@ -163,9 +156,7 @@ def _remember(seen, name, module, inputs):
 
 
 def _exports(layer, inputs):
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            _export(layer, inputs, Path(folder) / "layer.onnx")
-        except _NotExported:
-            return False
-    return True
+    with tempfile.TemporaryDirectory() as folder, suppress(_NotExported):
+        _export(layer, inputs, Path(folder) / "layer.onnx")
+        return True
+    return False

@@ -1,5 +1,6 @@
 """Eight bits in place of 32: static quantisation of an exported network."""
 
+import ast
 import logging
 
 from kdlab.compress.onnx_model import OnnxModel, require, stored_weights
@@ -43,14 +44,23 @@ def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):
     require("onnx", "onnxruntime")
     source = onnx_path if isinstance(onnx_path, OnnxModel) else OnnxModel(onnx_path)
     source.fit_or_raise(calibration_images, "calibration images")
-    if not calibration_images.isfinite().all():
-        bad = int((~calibration_images.isfinite()).flatten(1).any(1).sum())
-        raise ValueError(f"{bad} of {len(calibration_images)} calibration images are not finite")
+    bad, count = _not_finite(calibration_images), len(calibration_images)
+    if bad:
+        raise ValueError(f"{bad} of {count} calibration images are not finite")
     _check_layers(source)
     with replacing(path) as half:
         _quantise(source, calibration_images, half, reduce_range)
-        _check_finite(OnnxModel(half)(calibration_images), source)
+        bad = _not_finite(OnnxModel(half)(calibration_images))
+        if bad:
+            raise ValueError(
+                f"the int8 version of {source.path.name} gives logits that are not finite for {bad} of "
+                f"{count} calibration images: look for a layer with very large outputs"
+            )
     return OnnxModel(path)
+
+
+def _not_finite(rows):
+    return int((~rows.isfinite()).flatten(1).any(1).sum())
 
 
 def _quantise(source, images, path, reduce_range):
@@ -62,21 +72,16 @@ def _quantise(source, images, path, reduce_range):
 
         def get_next(self):
             batch = next(self.batches, None)
-            return None if batch is None else {source._input.name: batch.numpy()}
+            return None if batch is None else {source.input.name: batch.numpy()}
 
     previous = logging.root.level
     logging.root.setLevel(logging.ERROR)  # it advises a step that the export has done
     try:
         quantization.quantize_static(
-            source.path,
-            path,
-            Reader(),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=reduce_range,
-            activation_type=quantization.QuantType.QUInt8,
+            source.path, path, Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+            reduce_range=reduce_range, activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-        )
+        )  # fmt: skip
     finally:
         logging.root.setLevel(previous)
 
@@ -103,19 +108,6 @@ def _check_layers(source):
 
 def _layer(node):
     """The path of the PyTorch layer that a node was made from, or the node's own name."""
-    import ast
-
-    for entry in node.metadata_props:
-        if entry.key == "pkg.torch.onnx.name_scopes":
-            paths = [path for path in ast.literal_eval(entry.value)[:-1] if path]
-            return paths[-1] if paths else node.name
-    return node.name
-
-
-def _check_finite(logits, source):
-    if not logits.isfinite().all():
-        rows = int((~logits.isfinite()).any(1).sum())
-        raise ValueError(
-            f"the int8 version of {source.path.name} gives logits that are not finite for {rows} of "
-            f"{len(logits)} calibration images: look for a layer with very large outputs"
-        )
+    told = {entry.key: entry.value for entry in node.metadata_props}
+    paths = ast.literal_eval(told.get("pkg.torch.onnx.name_scopes", "[]"))[:-1]
+    return next(filter(None, reversed(paths)), node.name)

@@ -3,12 +3,12 @@
 import importlib
 import json
 import math
-import os
 import tempfile
 from pathlib import Path
 
 import torch
 
+RAN = "_kernel_time"  # ends the name of a node in the runtime's profile
 EXTRA = ("onnx", "onnxscript", "onnxruntime", "torch_pruning")
 
 
@@ -33,23 +33,11 @@ def extra_installed():
 
 
 class OnnxModel:
-    """A network in an ONNX file, run by ONNX Runtime on the CPU: images in, logits out.
+    """A network in an ONNX file, run by ONNX Runtime on this many CPU threads: images in, logits out.
 
     It can stand where a trained network is asked for an answer: :func:`kdlab.metrics.predict`,
-    :func:`kdlab.measure.cost_table`.
-
-    Parameters
-    ----------
-    path : str or path
-    threads : int
-        CPU threads of one forward pass.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ImportError
-        Without the extra ``deploy``.
+    :func:`kdlab.measure.cost_table`. FileNotFoundError if there is no such file, ImportError without
+    the extra ``deploy``.
     """
 
     asks_in_batches = True
@@ -59,7 +47,7 @@ class OnnxModel:
         if not self.path.exists():
             raise FileNotFoundError(f"there is no file {self.path}")
         self._session = self._start()
-        self._input = self._session.get_inputs()[0]
+        self.input = self._session.get_inputs()[0]
 
     def _start(self, **options):
         runtime = require("onnxruntime")
@@ -76,7 +64,7 @@ class OnnxModel:
 
     def fit_or_raise(self, images, what="images"):
         """Raise ValueError, naming both shapes, where images are not what the file takes."""
-        expected = tuple(self._input.shape)
+        expected = tuple(self.input.shape)
         if images.ndim != len(expected) or tuple(images.shape[1:]) != expected[1:]:
             sides = f"{what} {tuple(images.shape)} do not fit the input of {self.path.name}"
             raise ValueError(f"{sides}, ({', '.join(map(str, expected))})")
@@ -90,7 +78,7 @@ class OnnxModel:
         return torch.cat(parts).to(images.device)
 
     def _run(self, session, images):
-        feed = {self._input.name: images.detach().cpu().float().numpy()}
+        feed = {self.input.name: images.detach().cpu().float().numpy()}
         return torch.from_numpy(session.run(None, feed)[0])
 
     def weights(self):
@@ -121,20 +109,20 @@ class OnnxModel:
         """
         onnx = require("onnx")
         with tempfile.TemporaryDirectory() as folder:
-            file = os.path.join(folder, "optimised.onnx")
-            session = self._start(
-                enable_profiling=True, profile_file_prefix=folder + "/profile", optimized_model_filepath=file
-            )
+            kept = {
+                "optimized_model_filepath": f"{folder}/graph.onnx",
+                "profile_file_prefix": f"{folder}/run",
+            }
+            session = self._start(enable_profiling=True, **kept)
             self._run(session, images)
             events = json.loads(Path(session.end_profiling()).read_text())
-            nodes = {node.name: node for node in onnx.load(file).graph.node}
-        ran = [e for e in events if e["name"].endswith("_kernel_time")]
-        order = [nodes[e["name"].removesuffix("_kernel_time")] for e in ran]
+            nodes = {node.name: node for node in onnx.load(f"{folder}/graph.onnx").graph.node}
+        sizes = {e["name"]: int(e["args"]["output_size"]) for e in events if e["name"].endswith(RAN)}
+        order = [nodes[name.removesuffix(RAN)] for name in sizes]
         last_use = {name: i for i, node in enumerate(order) for name in node.input}
-        alive, peak = {self._input.name: images.numel() * 4}, 0
-        for i, (node, event) in enumerate(zip(order, ran)):
-            share = int(event["args"]["output_size"]) / max(1, len(node.output))
-            alive |= dict.fromkeys(node.output, share)
+        alive, peak = {self.input.name: images.numel() * 4}, 0
+        for i, (node, size) in enumerate(zip(order, sizes.values())):
+            alive |= dict.fromkeys(node.output, size / max(1, len(node.output)))
             peak = max(peak, sum(alive.values()))
             alive = {name: size for name, size in alive.items() if last_use.get(name, -1) > i}
         return int(peak)

@@ -49,7 +49,7 @@ def prune(model, images, *, ratio=0.5):
         raise TypeError(
             f"{type(network).__name__} has no get_classifier(), as timm's models have: which layer to keep?"
         )
-    require("torch_pruning")
+    pruning = require("torch_pruning")
     smaller = copy.deepcopy(network).eval().requires_grad_(True)
     classifier = smaller.get_classifier()
     for name, layer in smaller.named_modules():
@@ -62,11 +62,15 @@ def prune(model, images, *, ratio=0.5):
                 )
     images = images[:2].to(next(smaller.parameters()).device)
     try:
-        _take_out(smaller, images, ratio, classifier)
+        with torch.enable_grad(), warnings.catch_warnings(action="ignore"):
+            pruning.pruner.BasePruner(
+                smaller, images, importance=pruning.importance.GroupMagnitudeImportance(p=2),
+                pruning_ratio=ratio, ignored_layers=[classifier],
+            ).step()  # fmt: skip
         with torch.no_grad():
             smaller(images)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"{type(network).__name__} cannot be pruned: its layers do not fit afterwards ({reason}). Prune "
             "a convolutional network, or train a smaller one of this kind."
@@ -78,16 +82,3 @@ def prune(model, images, *, ratio=0.5):
             setattr(smaller, width, classifier.in_features)
     smaller.zero_grad(set_to_none=True)
     return smaller.eval()
-
-
-def _take_out(network, images, ratio, classifier):
-    pruning = require("torch_pruning")
-    with torch.enable_grad(), warnings.catch_warnings(action="ignore"):
-        pruner = pruning.pruner.BasePruner(
-            network,
-            images,
-            importance=pruning.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=ratio,
-            ignored_layers=[classifier],
-        )
-        pruner.step()

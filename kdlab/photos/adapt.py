@@ -30,33 +30,14 @@ def class_mismatch(teacher, classes):
 def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resume=False, progress=False):
     """A teacher for the photos' classes: as it is, with a new classifier, or trained on.
 
-    Parameters
-    ----------
-    teacher : kdlab.teachers.Teacher
-    photos : kdlab.photos.Photos
-    recipe : kdlab.photos.training.Recipe
-        Of which fine-tuning takes a tenth of the learning rate.
-    way : str
-        ``"none"``; ``"probe"``: logistic regression on the embeddings of central views, unless the
-        teacher's classes are known to be these; or ``"finetune"``: then all weights as well.
-    folder : path
-        Where fine-tuning keeps its checkpoint.
-    process, threads, resume, progress
-        As for :func:`kdlab.photos.training.fit`.
-
-    Returns
-    -------
-    Teacher
-
-    Raises
-    ------
-    ValueError
-        If it does not fit and ``way`` is ``"none"``, or it has no single linear classifier.
+    By ``way``: ``"none"``; ``"probe"``, logistic regression on the embeddings of central views, unless
+    the teacher's classes are known to be these; or ``"finetune"``, then all weights as well, with a tenth
+    of the recipe's learning rate and a checkpoint in ``folder``. ValueError if the teacher does not
+    fit and ``way`` is ``"none"``, or it has no single linear classifier.
     """
     if way not in WAYS:
         raise ValueError(f"adapt is {way!r}; there are {', '.join(WAYS)}")
-    wrong = class_mismatch(teacher, photos.classes)
-    if wrong and way == "none":
+    if way == "none" and (wrong := class_mismatch(teacher, photos.classes)):
         raise ValueError(f"{wrong}: give it a new classifier with --adapt probe or --adapt finetune")
     agreed = teacher.classes == tuple(photos.classes)  # equal numbers alone do not say so
     if way == "none" or (way == "probe" and agreed):
@@ -92,7 +73,9 @@ def probe(teacher, photos, recipe, process, threads):
     scaler = StandardScaler()
     embeddings = scaler.fit_transform(torch.cat(found).double().numpy())
     reader = LogisticRegression(max_iter=500).fit(embeddings, part.labels.numpy())
-    weight, bias = _all_classes(reader)
+    weight, bias = torch.from_numpy(reader.coef_), torch.from_numpy(reader.intercept_)
+    if len(weight) == 1:  # of two classes it keeps one row only
+        weight, bias = torch.cat([-weight / 2, weight / 2]), torch.cat([-bias / 2, bias / 2])
     weight = weight / torch.from_numpy(scaler.scale_)
     bias = bias - weight @ torch.from_numpy(scaler.mean_)
     network.reset_classifier(len(photos.classes))
@@ -103,14 +86,6 @@ def probe(teacher, photos, recipe, process, threads):
     classifier.weight.copy_(weight.view_as(classifier.weight))
     classifier.bias.copy_(bias)
     return network.eval()
-
-
-def _all_classes(reader):
-    """Weights (C, D) and biases (C,) of a logistic regression; for two classes it keeps one row only."""
-    weight, bias = torch.from_numpy(reader.coef_), torch.from_numpy(reader.intercept_)
-    if len(weight) == 1:
-        weight, bias = torch.cat([-weight / 2, weight / 2]), torch.cat([-bias / 2, bias / 2])
-    return weight, bias
 
 
 def validation_accuracy(network, photos, recipe, process=None, threads=1):

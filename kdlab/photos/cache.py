@@ -32,8 +32,9 @@ class Column:
     ``shape`` is that of one view of all images.
     """
 
-    def __init__(self, cache, name, shape):
-        self.cache, self.name, self.shape, self.ndim = cache, name, (cache.images, *shape), 1 + len(shape)
+    def __init__(self, cache, name):
+        self.cache, self.name, self.shape = cache, name, (cache.images, *cache.shapes[name])
+        self.ndim = len(self.shape)
 
     def __getitem__(self, key):
         images, view = key
@@ -45,7 +46,6 @@ class Cache:
     """Answers in ``folder``, complete after :meth:`write`. Made by :func:`open_cache`."""
 
     folder: Path
-    header: dict
     images: int
     views: int
     shapes: dict
@@ -56,7 +56,7 @@ class Cache:
 
     def column(self, name):
         """The answers called ``name``: ``"logits"``, ``"embedding"`` or a layer."""
-        return Column(self, str(name), self.shapes[str(name)])
+        return Column(self, str(name))
 
     @property
     def kept(self):
@@ -66,45 +66,47 @@ class Cache:
     @property
     def bytes(self):
         """What the whole cache takes on disk."""
-        return self.images * self.views * bytes_a_view(self.shapes)
+        return self._bytes_of(self.images)
 
     @property
     def bytes_missing(self):
         """What is still to be written."""
-        return sum(len(self._range(n)) for n in self.missing()) * self.views * bytes_a_view(self.shapes)
+        return self._bytes_of(sum(len(self._range(number)) for number in self.missing()))
+
+    def _bytes_of(self, images):
+        return images * self.views * bytes_a_view(self.shapes)
 
     def look_up(self, name, images, view):
         """Float32 (len(images), ...), the classes that were not kept filled in."""
+        images = np.asarray(images)
         if name == "logits" and self.kept:
-            return read_top(
-                *(self._rows(f"logits-{k}", images, view) for k in _TOP), self.shapes["logits"][0]
-            )
+            parts = (self._rows(f"logits-{part}", images, view) for part in _TOP)
+            return read_top(*parts, self.shapes["logits"][0])
         return self._rows(name, images, view).float()
 
     def _rows(self, name, images, view):
-        images = np.asarray(images)
-        shards, places = images // self.shard, images % self.shard
-        first = self._shard(shards[0], name)
+        numbers, places = np.divmod(images, self.shard)
+        first = self._shard(numbers[0], name)
         rows = np.empty((len(images), *first.shape[2:]), first.dtype)
-        for number in np.unique(shards):
-            mine = shards == number
+        for number in np.unique(numbers):
+            mine = numbers == number
             rows[mine] = self._shard(number, name)[places[mine], view]
         return torch.from_numpy(rows)
 
     def _shard(self, number, name):
-        key = number, name
+        key, folder = (number, name), self._path(number)
         if key not in self._shards:
             try:
-                mapped = np.load(self._path(number) / f"{name}.npy", mmap_mode="r")
-                self._shards[key] = mapped.view(np.ndarray)
+                self._shards[key] = np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
             except (OSError, ValueError) as error:
-                raise ValueError(
-                    f"the cache's {self._path(number)} is damaged ({error}): delete it"
-                ) from error
+                raise ValueError(f"the cache's {folder} is damaged ({error}): delete it") from error
         return self._shards[key]
 
     def _path(self, number):
         return self.folder / f"{number:05}"
+
+    def _range(self, number):
+        return range(number * self.shard, min(self.images, (number + 1) * self.shard))
 
     def missing(self):
         """Numbers of the shards that are not there."""
@@ -113,39 +115,39 @@ class Cache:
     def write(self, teacher, part, make, *, rank=0, world=1, batch_size=64, threads=1, progress=False):
         """Ask the teacher for what is missing, this process its share of the shards.
 
-        Parameters
-        ----------
-        teacher : kdlab.teachers.Teacher
-        part : kdlab.photos.Part
-        make : callable
-            ``make(part, images, view)`` gives uint8 images, as the header's transform says.
+        ``make(part, images, view)`` gives uint8 images, as the header's transform says.
         """
-        mine = self.missing()[rank::world]
-        total = sum(len(self._range(n)) for n in mine) * self.views
-        bar = progress_bar(total=total, what="teacher", unit="view", shown=progress)
-        start = time.perf_counter()
-        for number in mine:
-            arrays = {}
-            rows = self._range(number)
-            batches = [(i, view) for view in range(self.views) for i in range(0, len(rows), batch_size)]
-            images = prefetch(
-                lambda key, r=rows: make(part, r[key[0] : key[0] + batch_size], key[1]),
-                batches,
-                threads=threads,
-            )
-            for (i, view), batch in zip(batches, images):
-                for name, values in self._answers(teacher, batch).items():
-                    if name not in arrays:
-                        arrays[name] = np.empty((len(rows), self.views, *values.shape[1:]), values.dtype)
-                    arrays[name][i : i + len(batch), view] = values
-                bar.update(len(batch))
-            self._save(number, arrays)
-            self.answered += len(rows) * self.views
-        bar.close()
+        mine, start = self.missing()[rank::world], time.perf_counter()
+        total = sum(len(self._range(number)) for number in mine) * self.views
+        with progress_bar(total=total, what="teacher", unit="view", shown=progress) as bar:
+            for number in mine:
+                arrays, rows = {}, self._range(number)
+                starts = range(0, len(rows), batch_size)
+                places = [(slice(i, i + batch_size), view) for view in range(self.views) for i in starts]
+                batches = prefetch(lambda p, rows=rows: make(part, rows[p[0]], p[1]), places, threads=threads)
+                for place, batch in zip(places, batches):
+                    for name, values in self._compressed(teacher, batch).items():
+                        if name not in arrays:
+                            arrays[name] = np.empty((len(rows), self.views, *values.shape[1:]), values.dtype)
+                        arrays[name][place] = values
+                    bar.update(len(batch))
+                self._save(number, arrays)
+                self.answered += len(rows) * self.views
         self.seconds += time.perf_counter() - start
 
-    def _range(self, number):
-        return range(number * self.shard, min(self.images, (number + 1) * self.shard))
+    def _compressed(self, teacher, images):
+        """The teacher's answers as they are stored."""
+        answers = answers_of(teacher, images, self.shapes)
+        if self.kept:
+            answers.update(zip((f"logits-{k}" for k in _TOP), keep_top(answers.pop("logits"), self.kept)))
+        for name, values in answers.items():
+            whole = name == "logits-classes"
+            stored = answers[name] = values.to(torch.int32 if whole else torch.float16).cpu().numpy()
+            if not whole and not np.isfinite(stored).all():
+                raise ValueError(
+                    f"the teacher's {name} does not fit half precision: values beyond 65,504 or NaN"
+                )
+        return answers
 
     def _save(self, number, arrays):
         half = self._path(number).with_suffix(".part")
@@ -157,20 +159,6 @@ class Cache:
         half.rename(self._path(number))
         sync_folder(self.folder)
 
-    def _answers(self, teacher, images):
-        answers = answers_of(teacher, images, self.shapes)
-        if self.kept:
-            answers.update(zip((f"logits-{k}" for k in _TOP), keep_top(answers.pop("logits"), self.kept)))
-        out = {}
-        for name, values in answers.items():
-            whole = name == "logits-classes"
-            out[name] = values.to(torch.int32 if whole else torch.float16).cpu().numpy()
-            if not whole and not np.isfinite(out[name]).all():
-                raise ValueError(
-                    f"the teacher's {name} does not fit half precision: values beyond 65,504 or NaN"
-                )
-        return out
-
     def verify(self, teacher, part, make, *, samples=64, seed=0):
         """Ask the teacher again about a sample; the largest error of a stored logit, in logits.
 
@@ -180,10 +168,9 @@ class Cache:
         worst = largest = 0.0
         for view in range(self.views):
             images = torch.randint(self.images, (-(-samples // self.views),), generator=random).tolist()
-            fresh = answers_of(teacher, make(part, images, view), {"logits": None})["logits"].cpu()
+            fresh = answers_of(teacher, make(part, images, view), ["logits"])["logits"].cpu()
             if self.kept:
-                kept = keep_top(fresh, self.kept)
-                fresh = read_top(*kept, fresh.shape[1])
+                fresh = read_top(*keep_top(fresh, self.kept), fresh.shape[1])
             worst = max(worst, (fresh - self.look_up("logits", images, view)).abs().max().item())
             largest = max(largest, fresh.abs().max().item())
         if not worst <= TOLERANCE * largest:
@@ -201,9 +188,8 @@ class Cache:
         if not self.answered:
             return None
         answer = self.seconds / self.answered
-        return (
-            self.views * answer / (answer - seconds_a_look_up) if answer > seconds_a_look_up else float("inf")
-        )
+        saved = answer - seconds_a_look_up
+        return self.views * answer / saved if saved > 0 else math.inf
 
 
 _TOP = ("values", "classes", "rest")
@@ -275,23 +261,18 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
         "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
     }
     path = folder / "header.json"
-    if path.exists():
-        _refuse_other(path, header)
-    else:
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
             file.write(json.dumps(header, indent=1).encode())
-    return Cache(folder, header, len(part), views, shapes, shard)
-
-
-def _refuse_other(path, header):
     try:
         found = json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete the folder {path.parent}") from error
+        raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
     for key, ours in header.items():
         if key != "teacher" and found.get(key) != ours:  # its name is for the reader
             raise ValueError(
-                f"the cache {path.parent} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
+                f"the cache {folder} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
                 f"delete it or name another (--cache)"
             )
+    return Cache(folder, len(part), views, shapes, shard)

@@ -1,7 +1,5 @@
 """A run on disk: written whole or not at all, refused by any other run."""
 
-import csv
-import io
 import pickle
 import sys
 import time
@@ -12,26 +10,25 @@ from kdlab.files import write_atomically
 from kdlab.photos.settings import default_of
 
 NAME = "checkpoint.pt"
+PARTS = {"weights": "objective", "optimiser": "optimiser", "schedule": "schedule", "scaler": "scaler"}
 
 
 def save_checkpoint(run, folder):
     """Replace the folder's checkpoint; on a full disk say so and keep the last one. Returns the time."""
+    import pandas as pd
+
     if run.process.first:
         state = {
             "run": run.identity,
-            "weights": run.objective.state_dict(),
-            "optimiser": run.optimiser.state_dict(),
-            "schedule": run.schedule.state_dict(),
-            "scaler": run.scaler.state_dict(),
-            "step": run.step,
-            "rows": run.rows,
-            "sums": run.sums,
-            "seconds": run.seconds,
+            **{key: getattr(run, part).state_dict() for key, part in PARTS.items()},
+            **{key: getattr(run, key) for key in ("step", "rows", "sums", "seconds")},
         }
         try:
             with write_atomically(folder / NAME) as file:
                 torch.save(state, file)
-            _write_log(run.rows, folder / "log.csv")
+            if run.rows:
+                with write_atomically(folder / "log.csv") as file:
+                    file.write(pd.DataFrame(run.rows).to_csv(index=False).encode())
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
             print(
                 f"kdlab: no checkpoint at step {run.step}: {error}; "
@@ -63,20 +60,7 @@ def load_checkpoint(run, folder):
                 f"{path} is of another run; {key}: there {theirs}, now {ours}; "
                 f"give another --out, or go without --resume"
             )
-    run.objective.load_state_dict(state["weights"])
-    run.optimiser.load_state_dict(state["optimiser"])
-    run.schedule.load_state_dict(state["schedule"])
-    run.scaler.load_state_dict(state["scaler"])
+    for key, part in PARTS.items():
+        getattr(run, part).load_state_dict(state[key])
     run.step, run.rows, run.seconds = state["step"], state["rows"], state["seconds"]
     run.sums = state["sums"].to(run.sums)
-
-
-def _write_log(rows, path):
-    """A row an epoch, those before a resume included."""
-    if rows:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-        with write_atomically(path) as file:
-            file.write(text.getvalue().encode())

@@ -3,8 +3,10 @@
 import argparse
 import json
 from dataclasses import fields
+from types import NoneType
+from typing import get_args
 
-from kdlab.photos.settings import GROUPS, Photos, Recipe, Running, kind, required, unset
+from kdlab.photos.settings import GROUPS, REQUIRED, Photos, Recipe, Running
 
 DISTILL = """Distil a teacher into a student on your photos.
 
@@ -39,35 +41,29 @@ def add_commands(commands):
         for group in groups:
             section = parser.add_argument_group(group.__doc__)
             for field in fields(group):
-                needed = required(field) or field.name == "teacher"
-                section.add_argument(
-                    flag(field), dest=field.name, help=words(field), **_reading(field, needed)
-                )
+                _add(section, field)
 
 
-def flag(field):
-    """The option's name on the command line."""
-    return field.metadata.get("flag", f"--{field.name.replace('_', '-')}")
+_SWITCH = {False: "store_true", True: "store_false"}
 
 
-def words(field):
-    """What the option says, with its default where that is not said already."""
-    text, default = field.metadata["help"], unset(field)
-    told = default is None or isinstance(default, bool) or "default:" in text or str(default) in text.split()
-    return text if told else f"{text} (default: {default})".strip()
-
-
-def _reading(field, needed):
-    """How argparse is to read the option."""
-    kept = {"metavar": field.metadata["metavar"]} if "metavar" in field.metadata else {}
-    if kind(field) is bool:
-        return {"action": "store_false" if unset(field) else "store_true"}
-    if kind(field) is dict:
-        return {"nargs": "+", "default": None, **kept}
-    if "choices" in field.metadata:
-        return {"choices": [*field.metadata["choices"]], "default": unset(field)}
-    read = field.metadata.get("parse", kind(field))
-    return {"type": read, **kept, **({"required": True} if needed else {"default": unset(field)})}
+def _add(section, field):
+    """Add an option to a section of the help, read as the field's type says."""
+    more, default = field.metadata, field.metadata["unset"]
+    text = more["help"]
+    flag = more.get("flag", f"--{field.name.replace('_', '-')}")
+    if isinstance(default, bool):
+        section.add_argument(flag, dest=field.name, help=text, action=_SWITCH[default])
+        return
+    needed = default is REQUIRED or field.name == "teacher"
+    if not (needed or default is None or "default:" in text or str(default) in text.split()):
+        text = f"{text} (default: {default})".strip()
+    kind = next(t for t in get_args(field.type) or (field.type,) if t is not NoneType)
+    section.add_argument(
+        flag, dest=field.name, help=text, type=more.get("parse", kind), required=needed,
+        default=None if needed else default, choices=more.get("choices"), metavar=more.get("metavar"),
+        nargs=more.get("nargs"),
+    )  # fmt: skip
 
 
 def run_command(options):

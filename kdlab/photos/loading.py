@@ -5,7 +5,6 @@ import io
 import math
 import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import torch
 
 from kdlab.photos import public_sets
-from kdlab.photos.public_sets import HELD_OUT
+from kdlab.photos.public_sets import HELD_OUT, Item
+from kdlab.photos.views import prefetch
 from kdlab.progress_bar import progress_bar
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
@@ -93,31 +93,33 @@ def load_photos(
     else:
         parts, classes = _folders(Path(data), notes)
     if len(classes) < 2:
-        raise ValueError(
-            f"{data} has {len(classes)} class{'es' * (not classes)}; a classifier needs at least 2"
-        )
-    threads = threads or min(16, os.cpu_count() or 1)
+        found = f"{len(classes)} class{'es' * (not classes)}"
+        raise ValueError(f"{data} has {found}; a classifier needs at least 2")
     decode = partial(_decode, size=math.ceil(size * MARGIN), channels=channels)
-    bad, kept, memory = [], {}, [budget]
+    read = partial(_read_all, decode, threads or min(16, os.cpu_count() or 1), progress)
+    bad, kept, memory = {}, {}, budget
     for part, items in parts.items():
-        kept[part] = _check(part, items, decode, threads, memory, bad, progress)
-        _refuse_lost_classes(data, part, items, kept[part], classes, bad)
-    if memory[0] <= 0:
-        notes.append(
-            f"the photos exceed {budget / GIGABYTE:g} GB of memory: the rest is decoded anew each time"
-        )
+        kept[part], memory = read(part, items, memory, bad)
+        lost = sorted({item.label for item in items} - {item.label for item in kept[part]})
+        if lost:
+            first = next(item.name for item in items if item.label == lost[0])
+            raise ValueError(
+                f"every image of the class {classes[lost[0]]!r} in {data} ({part}) is bad; "
+                f"the first, {first}: {bad[first]}"
+            )
+    if memory <= 0:
+        exceeded = f"the photos exceed {budget / GIGABYTE:g} GB of memory"
+        notes.append(f"{exceeded}: the rest is decoded anew each time")
     if "validation" not in kept:
         kept["train"], kept["validation"] = _split(kept["train"], share, seed)
     train, validation = (_part(kept[name], decode) for name in ("train", "validation"))
-    absent = sorted(set(range(len(classes))) - set(validation.labels.tolist()))
+    absent = [classes[i] for i in sorted({*range(len(classes))} - {*validation.labels.tolist()})]
     if absent:
-        notes.append(
-            f"not in validation: {_few([classes[i] for i in absent])}; accuracy says nothing of these"
-        )
-    return Photos(train, validation, tuple(classes), tuple(bad), tuple(notes))
+        notes.append(f"not in validation: {_few(absent)}; accuracy says nothing of these")
+    return Photos(train, validation, tuple(classes), tuple(bad.items()), tuple(notes))
 
 
-# ---- listing: an item is (name, label, source); a source is a path or a callable that gives an image
+# ---- listing
 
 
 def _folders(root, notes):
@@ -136,22 +138,21 @@ def _folders(root, notes):
     classes = [p.name for p in _subfolders(parts["train"])]
     listed, passed = {}, []
     for part, folder in parts.items():
-        there = [p.name for p in _subfolders(folder)]
+        there, listed[part] = [p.name for p in _subfolders(folder)], []
         unknown = sorted(set(there) - set(classes))
         if unknown:
             raise ValueError(f"{folder} has the class {unknown[0]!r}, {parts['train']} has not")
-        listed[part] = []
         for name in there:
             files = sorted(p for p in (folder / name).rglob("*") if p.is_file() and not _hidden(p, folder))
             images = [p for p in files if p.suffix.lower() in SUFFIXES]
-            passed += [p for p in files if p.suffix.lower() not in SUFFIXES]
+            passed += [p.name for p in files if p.suffix.lower() not in SUFFIXES]
             if not images and part == "train":
                 raise ValueError(
                     f"the class {name!r} is empty: {folder / name} holds no image; fill or remove it"
                 )
-            listed[part] += [(p.relative_to(root).as_posix(), classes.index(name), p) for p in images]
+            listed[part] += [Item(p.relative_to(root).as_posix(), classes.index(name), p) for p in images]
     if passed:
-        notes.append(f"passed over, no images by their names: {_few([p.name for p in passed])}")
+        notes.append(f"passed over, no images by their names: {_few(passed)}")
     return listed, classes
 
 
@@ -172,8 +173,8 @@ def _few(names):
 
 def _decode(source, *, size, channels):
     """(digest of the content, uint8 (channels, height, width)); raises on anything that is no image."""
-    import numpy as np
     from PIL import Image, ImageOps
+    from torchvision.transforms.v2.functional import pil_to_tensor
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged metadata; damaged pixels raise
@@ -187,13 +188,11 @@ def _decode(source, *, size, channels):
         else:
             image, content = source(), None
         image = _as_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
-        if content is None:
-            content = image.tobytes()
+        content = image.tobytes() if content is None else content
         if min(image.size) > size:
             ratio = size / min(image.size)
             image = image.resize([max(size, round(side * ratio)) for side in image.size], Image.BILINEAR)
-    pixels = np.array(image).reshape(image.height, image.width, channels)
-    return hashlib.blake2b(content, digest_size=16).hexdigest(), torch.from_numpy(pixels).permute(2, 0, 1)
+    return hashlib.blake2b(content, digest_size=16).hexdigest(), pil_to_tensor(image)
 
 
 def _as_mode(image, mode):
@@ -214,40 +213,26 @@ def _as_mode(image, mode):
     return image.convert(mode)
 
 
-def _check(part, items, decode, threads, memory, bad, progress):
-    """Decode everything once: (name, label, source, digest, pixels or None) of each good image."""
+def _read_all(decode, threads, progress, part, items, memory, bad):
+    """The good items with their digests, and pixels while there is memory; what is left of that."""
 
     def attempt(item):
         try:
-            return decode(item[2])
+            return decode(item.source)
         except Exception as error:  # Pillow's plugins raise whatever they like
-            return str(error).splitlines()[0] if str(error) else type(error).__name__
+            return (str(error) or type(error).__name__).splitlines()[0]
 
-    good = []
-    with ThreadPoolExecutor(threads) as pool:
-        bar = progress_bar(total=len(items), what=f"reading {part} photos", unit="photo", shown=progress)
-        for start in range(0, len(items), 4096):
-            some = items[start : start + 4096]
-            for (name, label, source), outcome in zip(some, pool.map(attempt, some)):
-                bar.update()
-                if isinstance(outcome, str):
-                    bad.append((name, outcome.replace(str(source), name)))
-                    continue
-                digest, pixels = outcome
-                memory[0] -= pixels.numel()
-                good.append((name, label, source, digest, pixels if memory[0] > 0 else None))
-        bar.close()
-    return good
-
-
-def _refuse_lost_classes(data, part, items, good, classes, bad):
-    lost = sorted({item[1] for item in items} - {item[1] for item in good})
-    if lost:
-        name, reason = next(b for b in bad if b[0] in {i[0] for i in items if i[1] == lost[0]})
-        raise ValueError(
-            f"every image of the class {classes[lost[0]]!r} in {data} ({part}) is bad; "
-            f"the first, {name}: {reason}"
-        )
+    good, what = [], f"reading {part} photos"
+    found = prefetch(attempt, items, threads=threads)
+    bar = progress_bar(found, total=len(items), what=what, unit="photo", shown=progress)
+    for outcome, item in zip(bar, items):
+        if isinstance(outcome, str):
+            bad[item.name] = outcome.replace(str(item.source), item.name)
+            continue
+        digest, pixels = outcome
+        memory -= pixels.numel()
+        good.append(item._replace(digest=digest, pixels=pixels if memory > 0 else None))
+    return good, memory
 
 
 def _split(items, share, seed):
@@ -256,21 +241,19 @@ def _split(items, share, seed):
         raise ValueError(f"the share for validation must lie between 0 and 1, got {share}")
     random = torch.Generator().manual_seed(seed)
     held_out = set()
-    for label in sorted({item[1] for item in items}):
-        mine = [i for i, item in enumerate(items) if item[1] == label]
+    for label in sorted({item.label for item in items}):
+        mine = [i for i, item in enumerate(items) if item.label == label]
         count = min(max(1, round(share * len(mine))), len(mine) - 1)
         held_out |= {mine[i] for i in torch.randperm(len(mine), generator=random)[:count].tolist()}
-    sides = [[item for i, item in enumerate(items) if (i in held_out) == side] for side in (False, True)]
-    return sides
+    return [[item for i, item in enumerate(items) if (i in held_out) == side] for side in (False, True)]
 
 
 def _part(items, decode):
-    names, labels, sources, digests, pixels = zip(*items) if items else ((),) * 5
-    whole = hashlib.sha256("\n".join(f"{n}\t{y}\t{d}" for n, y, d in zip(names, labels, digests)).encode(
-        "utf-8", "surrogateescape"))  # fmt: skip
-    read = partial(_read, sources, pixels, decode)
-    return Part(names, torch.tensor(labels, dtype=torch.int64), whole.hexdigest()[:16], read)
+    lines = "\n".join(f"{item.name}\t{item.label}\t{item.digest}" for item in items)
+    digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    labels = torch.tensor([item.label for item in items], dtype=torch.int64)
+    return Part(tuple(item.name for item in items), labels, digest, partial(_read, items, decode))
 
 
-def _read(sources, pixels, decode, i):
-    return pixels[i] if pixels[i] is not None else decode(sources[i])[1]
+def _read(items, decode, i):
+    return decode(items[i].source)[1] if items[i].pixels is None else items[i].pixels

@@ -11,7 +11,8 @@ RELATIONS = {
     "angle": losses.relational_angle_loss,
     "probabilistic": losses.probabilistic_transfer_loss,
 }
-NAMES = ("hard", "soft", "decoupled", "correlation", "hint", "attention", "embedding", *RELATIONS)
+ON_LOGITS = {"decoupled": losses.decoupled_loss, "correlation": losses.correlation_loss}
+NAMES = ("hard", "soft", *ON_LOGITS, "hint", "attention", "embedding", *RELATIONS)
 
 
 def check_names(match):
@@ -24,29 +25,16 @@ def check_names(match):
 
 def outputs_for(match, teacher_layer):
     """The teacher's outputs that the cache must hold for these terms."""
-    needs = {"hint": teacher_layer, "attention": teacher_layer, "hard": "logits", "soft": "logits"}
+    needs = {"hint": teacher_layer, "attention": teacher_layer}
     needs |= dict.fromkeys(("embedding", *RELATIONS), "embedding")
-    return [
-        "logits",
-        *dict.fromkeys(needs.get(name, "logits") for name in match if needs.get(name) != "logits"),
-    ]
+    return [*dict.fromkeys(("logits", *(needs.get(name, "logits") for name in match)))]
 
 
 def terms(match, labels, cache, *, temperature, smoothing, teacher_layer, student_layer):
-    """The terms for :func:`kdlab.photos.training.fit`.
+    """The terms for :func:`kdlab.photos.training.fit`, from weights by name: ``{"hard": 0.1, "soft": 0.9}``.
 
-    Parameters
-    ----------
-    match : dict of str to float
-        Weights by name: ``{"hard": 0.1, "soft": 0.9}``. Names: hard, soft, decoupled, correlation;
-        hint, attention (feature maps); embedding, similarity, distance, angle, probabilistic.
-    labels : int64 Tensor of shape (N,)
-    cache : kdlab.photos.cache.Cache or None
-        None where only hard labels are matched.
-    temperature, smoothing : float
-        Of the losses on logits, and of the hard labels.
-    teacher_layer, student_layer : int or str
-        Where maps are compared.
+    Targets are columns of the cache, which is None where only hard labels are matched. Temperature is
+    that of losses on logits, smoothing that of the hard labels (N,); maps are compared at the layers.
     """
 
     def one(name, weight):
@@ -54,17 +42,14 @@ def terms(match, labels, cache, *, temperature, smoothing, teacher_layer, studen
             return hard_labels(labels, weight=weight, smoothing=smoothing)
         if name == "soft":
             return soft_targets(cache.column("logits"), weight=weight, temperature=temperature)
-        if name == "decoupled":
-            loss = partial(losses.decoupled_loss, temperature=temperature)
-            return Term("decoupled", cache.column("logits"), loss, weight, labels=labels)
-        if name == "correlation":
-            loss = partial(losses.correlation_loss, temperature=temperature)
-            return Term("correlation", cache.column("logits"), loss, weight)
+        if name in ON_LOGITS:
+            loss = partial(ON_LOGITS[name], temperature=temperature)
+            asked = {"labels": labels} if name == "decoupled" else {}
+            return Term(name, cache.column("logits"), loss, weight, **asked)
         if name == "hint":
             return features(cache.column(teacher_layer), student_layer, weight=weight)
         if name == "attention":
-            loss = losses.attention_transfer_loss
-            maps = cache.column(teacher_layer)
+            maps, loss = cache.column(teacher_layer), losses.attention_transfer_loss
             return features(maps, student_layer, weight=weight, loss=loss, project=False)
         if name == "embedding":
             return features(cache.column("embedding"), "embedding", weight=weight)

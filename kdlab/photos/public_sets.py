@@ -4,12 +4,23 @@ import inspect
 import os
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlparse
 
 from kdlab.hub import reachable, stop_waiting_for_the_hub
 from kdlab.names import nearest
 
 HELD_OUT = ("val", "validation", "valid", "test")
+
+
+class Item(NamedTuple):
+    """An image to be read: ``source`` is a path, or a callable that gives it."""
+
+    name: str
+    label: int
+    source: object
+    digest: str | None = None
+    pixels: object = None
 
 
 def torchvision_set(name):
@@ -35,10 +46,9 @@ def torchvision_set(name):
         try:
             parts[part] = kind(root, download=False, **options)
         except RuntimeError:
-            url = next(
-                (u for u in (getattr(kind, a, None) for a in ("url", "_URL")) if isinstance(u, str)), None
-            )
-            host = urlparse(url or "https://download.pytorch.org").netloc
+            known = (getattr(kind, name, None) for name in ("url", "_URL"))
+            url = next((u for u in known if isinstance(u, str)), "https://download.pytorch.org")
+            host = urlparse(url).netloc
             if not reachable(f"https://{host}"):
                 raise OSError(
                     f"torchvision:{name} is not in {root} and {host} does not answer; give a folder "
@@ -46,7 +56,14 @@ def torchvision_set(name):
                 ) from None
             root.mkdir(parents=True, exist_ok=True)
             parts[part] = kind(root, download=True, **options)
-    return _items_of(parts, lambda d: getattr(d, "classes", None), lambda d, i: d[i])
+    labels = {part: _labels(found) for part, found in parts.items()}
+    return _items_of(parts, labels, 0, getattr(parts["train"], "classes", None))
+
+
+def _labels(found):
+    known = (getattr(found, name, None) for name in ("targets", "_labels"))
+    told = next((labels for labels in known if labels is not None), None)
+    return [found[i][1] for i in range(len(found))] if told is None else told
 
 
 def hugging_face_set(name):
@@ -70,30 +87,23 @@ def hugging_face_set(name):
     held_out = next((s for s in HELD_OUT if s in found), None)
     parts = {"train": found["train"], **({"validation": found[held_out]} if held_out else {})}
     kinds = {key: type(kind).__name__ for key, kind in parts["train"].features.items()}
-    image, label = (
-        next((k for k, v in kinds.items() if v == what), None) for what in ("Image", "ClassLabel")
-    )
-    if image is None or label is None:
+    first = {kind: key for key, kind in reversed(kinds.items())}
+    if not {"Image", "ClassLabel"} <= set(first):
         raise ValueError(f"hf:{name} has no pair of an image and a class label; its columns are {kinds}")
-    labels = {id(part): part[label] for part in parts.values()}
-    return _items_of(
-        parts, lambda d: d.features[label].names, lambda d, i: (d[i][image], labels[id(d)][i]),
-        labels=lambda d: labels[id(d)],
-    )  # fmt: skip
+    image, label = first["Image"], first["ClassLabel"]
+    labels = {part: found[label] for part, found in parts.items()}
+    return _items_of(parts, labels, image, parts["train"].features[label].names)
 
 
-def _items_of(parts, classes, get, labels=None):
-    """Items of map-style sets, class names from the set or from the labels."""
-    listed = {}
-    for part, found in parts.items():
-        known = (
-            labels(found) if labels else getattr(found, "targets", None) or getattr(found, "_labels", None)
-        )
-        known = [int(get(found, i)[1]) for i in range(len(found))] if known is None else list(map(int, known))
-        listed[part] = [(f"{part}/{i}", y, partial(_first, get, found, i)) for i, y in enumerate(known)]
-    names = classes(parts["train"]) or [str(c) for c in range(1 + max(y for _, y, _ in listed["train"]))]
+def _items_of(parts, labels, key, classes):
+    """Items of sets whose entries hold the image at ``key``; class names, or for want of them numbers."""
+    listed = {
+        part: [Item(f"{part}/{i}", int(y), partial(_image, parts[part], i, key)) for i, y in enumerate(known)]
+        for part, known in labels.items()
+    }
+    names = classes or [str(c) for c in range(1 + max(item.label for item in listed["train"]))]
     return listed, [" ".join(n) if isinstance(n, tuple) else str(n) for n in names]
 
 
-def _first(get, found, i):
-    return get(found, i)[0]
+def _image(found, i, key):
+    return found[i][key]

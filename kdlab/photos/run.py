@@ -1,23 +1,24 @@
 """From a teacher, photos and a student's name to a trained student with a report: ``kdlab distill``."""
 
 import time
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from kdlab.files import check_folder
 from kdlab.hub import stop_waiting_for_the_hub
 from kdlab.models import create_student
-from kdlab.photos.adapt import adapt as adapt_teacher
-from kdlab.photos.adapt import validation_accuracy
+from kdlab.photos.adapt import adapt, validation_accuracy
 from kdlab.photos.cache import open_cache
 from kdlab.photos.evaluation import evaluate
 from kdlab.photos.loading import GIGABYTE, load_photos
 from kdlab.photos.matching import check_names, outputs_for, terms
-from kdlab.photos.parallel import processes
+from kdlab.photos.parallel import Process, processes
 from kdlab.photos.report import write_report
-from kdlab.photos.settings import GROUPS, Recipe, split, unset, with_options
+from kdlab.photos.settings import Recipe, split, with_options
 from kdlab.photos.training import fit
 from kdlab.teachers import open_teacher
 from kdlab.verdicts import Result
@@ -60,88 +61,49 @@ def run(**options):
         In one line, before training; see ``docs/distill.md``.
     """
     asked, teaching, recipe, running = split(options)
-    out, with_teacher = Path(asked.out), teaching.teacher is not None
-    match = teaching.match or ({"hard": 0.1, "soft": 0.9} if with_teacher else {"hard": 1.0})
-    check_names(match)
-    if running.seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {running.seeds}")
-    if not with_teacher and set(match) != {"hard"}:
-        raise ValueError(f"{', '.join(match)} need a teacher; without one there is only hard")
+    match = _match(teaching)
+    settings = vars(asked) | vars(teaching) | recipe | vars(running) | {"match": match}
+    out = Path(asked.out)
     with processes(running.device) as process:
-        how = _Context(process, running.threads, running.progress and process.first)
+        how = _How(process, running.threads, running.progress and process.first)
         if process.first:
             check_folder(out, needed=STUDENT_BYTES)
             if (out / "runs").exists() and not running.resume:
                 raise ValueError(f"{out} holds a run already: go on by --resume, or give another --out")
         process.wait()
-        found = open_teacher(teaching.teacher, architecture=teaching.architecture) if with_teacher else None
-        if recipe["precision"] == "auto":
-            recipe["precision"] = best_precision(process.device)
-        recipe["size"] = recipe["size"] or (found.input_size if found else 224)
-        recipe = Recipe(**recipe)
-        to_student = dict(asked.student_options or {}) | ({"pretrained": True} if asked.pretrained else {})
-        channels = found.in_chans if found else to_student.pop("in_chans", 3)
-        photos = load_photos(
-            asked.data, size=recipe.size, channels=channels, share=asked.share, seed=recipe.view_seed,
-            budget=asked.memory * GIGABYTE, threads=running.threads or 1, progress=how.progress,
-        )  # fmt: skip
-        how.say(
-            f"{len(photos.classes)} classes, {len(photos.train)} photos to train on, "
-            f"{len(photos.validation)} to validate"
-        )
-        for note in photos.notes:
-            how.say(note)
-
-        def new_student(seed):
-            if to_student.get("pretrained"):
-                stop_waiting_for_the_hub()
-            torch.manual_seed(seed)
-            try:
-                return create_student(
-                    asked.student, num_classes=len(photos.classes), in_chans=channels, **to_student
-                )
-            except OSError as error:
-                raise OSError(
-                    f"the weights of {asked.student!r} are neither here nor within reach"
-                ) from error
-
-        blank = torch.zeros(2, channels, recipe.size, recipe.size)
-        _try(
-            f"student {asked.student!r}", new_student(recipe.seed).eval(), blank
-        )  # a misspelt name ends here
-        settings, answers = {**_plain(options), "match": match}, None
-        facts = {"settings": settings, "notes": photos.notes, "bad images": photos.bad}
-        if found:
-            found = _fitted(
-                found, photos, recipe, teaching.adapt, out / "runs" / "teacher", running.resume, how, facts
-            )
+        teacher, facts, answers = None, {}, None
+        if teaching.teacher is not None:
+            teacher = open_teacher(teaching.teacher, architecture=teaching.architecture)
+        recipe = _recipe(recipe, teacher, process.device)
+        model = {"in_chans": teacher.in_chans if teacher else 3} | (asked.student_options or {})
+        photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], how)
+        model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
+        new_student = partial(_new_student, asked.student, model)
+        _try(f"student {asked.student!r}", new_student(recipe.seed).eval(), photos, recipe.size)
+        settings = {name: value for name, value in settings.items() if value is not None}
+        facts |= {"settings": settings, "notes": photos.notes, "bad images": photos.bad}
+        if teacher:
+            folder = out / "runs" / "teacher"
+            teacher = _fitted(teacher, photos, recipe, teaching.adapt, folder, running.resume, how, facts)
             if set(match) != {"hard"}:
-                outputs, folder = (
-                    outputs_for(match, teaching.teacher_layer),
-                    Path(teaching.cache or out / "cache"),
-                )
-                answers = _answers(found, photos, recipe, folder, outputs, teaching.verify, how, facts)
+                answers = _answers(teacher, photos, recipe, teaching, match, out, how, facts)
         arms = {HARD: {"hard": 1.0}} if teaching.baseline or not answers else {}
         if answers:
             arms[DISTILLED] = match
-
-        def targets(weights):
-            return terms(
-                weights, photos.train.labels, answers, temperature=teaching.temperature,
-                smoothing=recipe.smoothing, teacher_layer=teaching.teacher_layer,
-                student_layer=teaching.student_layer,
-            )  # fmt: skip
-
-        result = Result(
-            next(iter(arms)), {arm: [] for arm in arms}, "validation accuracy, %", planned=running.seeds
-        )
-        outcome = Outcome(result, {}, None, found, photos, recipe, facts)
+        scores = {arm: [] for arm in arms}
+        result = Result(next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds)
+        outcome = Outcome(result, {}, None, teacher, photos, recipe, facts)
         for seed in range(recipe.seed, recipe.seed + running.seeds):
             for arm, weights in arms.items():
+                targets = terms(
+                    weights, photos.train.labels, answers, temperature=teaching.temperature,
+                    smoothing=recipe.smoothing, teacher_layer=teaching.teacher_layer,
+                    student_layer=teaching.student_layer,
+                )  # fmt: skip
                 network, folder = new_student(seed), out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
                 rows = fit(
-                    network, photos, targets(weights), folder, replace(recipe, seed=seed),
-                    resume=running.resume, every=running.every, others=(asked, teaching), **how.options(),
+                    network, photos, targets, folder, replace(recipe, seed=seed), resume=running.resume,
+                    every=running.every, others=(asked, teaching), **how._asdict(),
                 )  # fmt: skip
                 how.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
                 outcome.logs[arm, seed] = rows
@@ -150,59 +112,84 @@ def run(**options):
                     outcome.student = network  # that of the last arm stays
         outcome.logits = evaluate(outcome.student, photos.validation, recipe.size, process, running.threads)
         if process.first:
-            for line in write_report(outcome, out, name=asked.student, options=to_student):
+            for line in write_report(outcome, out, name=asked.student, options=model):
                 how.say(line)
         process.wait()
         return outcome
 
 
-def best_precision(device):
-    """bfloat16 on a GPU that has it, float16 on other GPUs, float32 on a CPU."""
-    if device.type != "cuda":
-        return "float32"
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-
-
-def _plain(options):
-    """What was asked for, for the record, without what was left to its default of None."""
-    every = {f.name: unset(f) for group in GROUPS for f in fields(group)} | options
-    return {k: str(v) if isinstance(v, Path) else v for k, v in every.items() if v is not None}
-
-
-@dataclass(frozen=True)
-class _Context:
+class _How(NamedTuple):
     """Who computes, with how many threads, and whether anybody watches."""
 
-    process: object
+    process: Process
     threads: int
     progress: bool
-
-    def options(self):
-        return {"process": self.process, "threads": self.threads, "progress": self.progress}
 
     def say(self, text):
         if self.progress:
             print(text, flush=True)
 
 
-def _try(what, network, blank):
-    """Raise ValueError, in one line, if the network does not take images of this size."""
+def _match(teaching):
+    """The weights of the terms, checked."""
+    with_teacher = teaching.teacher is not None
+    match = teaching.match or ({"hard": 0.1, "soft": 0.9} if with_teacher else {"hard": 1.0})
+    check_names(match)
+    if not with_teacher and set(match) != {"hard"}:
+        raise ValueError(f"{', '.join(match)} need a teacher; without one there is only hard")
+    return match
+
+
+def _recipe(asked, teacher, device):
+    """The recipe, with the size and the precision of which nothing was said."""
+    size, precision = asked["size"] or (teacher.input_size if teacher else 224), asked["precision"]
+    if precision == "auto":
+        half = device.type == "cuda" and ("bfloat16" if torch.cuda.is_bf16_supported() else "float16")
+        precision = half or "float32"
+    return Recipe(**{**asked, "size": size, "precision": precision})
+
+
+def _photos(asked, recipe, channels, how):
+    """The photos, with what there is to say about them."""
+    photos = load_photos(
+        asked.data, size=recipe.size, channels=channels, share=asked.share, seed=recipe.view_seed,
+        budget=asked.memory * GIGABYTE, threads=how.threads or 1, progress=how.progress,
+    )  # fmt: skip
+    how.say(
+        f"{len(photos.classes)} classes, {len(photos.train)} photos to train on, "
+        f"{len(photos.validation)} to validate"
+    )
+    for note in photos.notes:
+        how.say(note)
+    return photos
+
+
+def _new_student(name, options, seed):
+    if options.get("pretrained"):
+        stop_waiting_for_the_hub()
+    torch.manual_seed(seed)
+    try:
+        return create_student(name, **options)
+    except OSError as error:
+        raise OSError(f"the weights of {name!r} are neither here nor within reach") from error
+
+
+def _try(what, ask, photos, size, device=None):
+    """Raise ValueError, in one line, if a network does not take images of this size."""
+    channels = photos.train.read(0).shape[0]
     try:
         with torch.no_grad():
-            network(blank)
+            ask(torch.zeros(2, channels, size, size, device=device))
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{what} does not take {blank.shape[-1]} px: {reason}") from error
+        raise ValueError(f"{what} does not take {size} px: {str(error).splitlines()[0]}") from error
 
 
 def _fitted(teacher, photos, recipe, way, folder, resume, how, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
-    device = how.process.device
-    teacher.to(device)
+    teacher.to(how.process.device)
     teacher.input_size = recipe.size
-    blank = torch.zeros(2, teacher.in_chans, recipe.size, recipe.size, device=device)
-    _try(f"teacher {teacher.name!r}", teacher.outputs, blank)
-    fitted = adapt_teacher(teacher, photos, recipe, way=way, folder=folder, resume=resume, **how.options())
+    _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, how.process.device)
+    fitted = adapt(teacher, photos, recipe, way=way, folder=folder, resume=resume, **how._asdict())
     reached = validation_accuracy(fitted, photos, recipe, how.process, how.threads)
     facts["teacher, %"] = reached
     how.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
@@ -211,19 +198,15 @@ def _fitted(teacher, photos, recipe, way, folder, resume, how, facts):
     return fitted
 
 
-def _answers(teacher, photos, recipe, folder, outputs, verify, how, facts):
+def _answers(teacher, photos, recipe, teaching, match, out, how, facts):
     """The teacher's cached answers, asked for where they are missing."""
-    process, part = how.process, photos.train
-
-    def begin():
-        return open_cache(
-            folder, teacher, part, recipe.make, transform=recipe.transform(), classes=photos.classes,
-            views=recipe.views, outputs=outputs,
-        )  # fmt: skip
-
+    process, part, folder = how.process, photos.train, Path(teaching.cache or out / "cache")
+    begin = partial(
+        open_cache, folder, teacher, part, recipe.make, transform=recipe.transform(), views=recipe.views,
+        classes=photos.classes, outputs=outputs_for(match, teaching.teacher_layer),
+    )  # fmt: skip
     if process.first:
-        begun = begin()
-        check_folder(folder, needed=begun.bytes_missing)
+        check_folder(folder, needed=begin().bytes_missing)
     process.wait()
     cache = begin()
     cache.write(
@@ -245,7 +228,7 @@ def _answers(teacher, photos, recipe, folder, outputs, verify, how, facts):
             f"an answer took {facts['ms an answer']:.2f} ms: from epoch {epoch:.1f} on, asking once "
             f"has cost less than asking always"
         )
-    if verify:
-        facts["largest error, logits"] = cache.verify(teacher, part, recipe.make)
-        how.say(f"verified: the largest error of a stored logit is {facts['largest error, logits']:.2g}")
+    if teaching.verify:
+        error = facts["largest error, logits"] = cache.verify(teacher, part, recipe.make)
+        how.say(f"verified: the largest error of a stored logit is {error:.2g}")
     return cache

@@ -1,10 +1,7 @@
 """Every option of ``kdlab distill``, once: from here come ``run()``, the command line, docs and resuming."""
 
-import dataclasses
 import inspect
-import types
-import typing
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
@@ -23,24 +20,19 @@ SCHEDULES = {
     "one-cycle": lambda o, rate, steps: torch.optim.lr_scheduler.OneCycleLR(o, rate, steps + 1),
     "cosine": lambda o, rate, steps: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps),
 }
+REQUIRED = inspect.Parameter.empty
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def option(default=MISSING, help="", *, decides=True, **more):
-    """A field with what its option says.
+def option(default=REQUIRED, help="", *, decides=True, **more):
+    """A field with what its option says, which must be given where there is no default.
 
-    Parameters
-    ----------
-    default : object
-        Without one it must be given, unless ``unset`` says what leaving it out means.
-    help : str
-    decides : bool
-        Whether the student that comes out depends on it: then a run goes on only with the same value.
-    **more
-        ``unset``: its default as an option, where that is not the field's; ``choices``, ``metavar``,
-        ``flag``, ``parse``: for the command line.
+    ``decides``: the student that comes out depends on it, and a run goes on only with the same value.
+    ``unset``: its default as an option, where that is not the field's. For the command line there are
+    ``choices``, ``metavar``, ``nargs``, ``flag`` and ``parse``.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "decides": decides, **more})
+    given = {} if default is REQUIRED else {"default": default}
+    return field(**given, metadata={"help": help, "decides": decides, "unset": default, **more})
 
 
 def layer(text):
@@ -58,7 +50,7 @@ class Photos:
     pretrained: bool = option(False, "start the student from timm's weights")
     student_options: dict | None = option(
         None, "to the model: width=16, output_stride=8, drop_rate=0.1",
-        metavar="KEY=VALUE", flag="--student-option",
+        metavar="KEY=VALUE", nargs="+", parse=str, flag="--student-option",
     )  # fmt: skip
     share: float = option(0.2, "for validation, of photos that come unsplit")
     memory: float = option(4.0, "of decoded photos to keep", decides=False, metavar="GB")
@@ -84,7 +76,7 @@ class Teaching:
     verify: bool = option(False, "ask again about a sample of the cache", decides=False)
     match: dict | None = option(
         None, f"weights of the terms (default: hard=0.1 soft=0.9); there are {', '.join(NAMES)}",
-        decides=False, metavar="TERM=WEIGHT",
+        decides=False, metavar="TERM=WEIGHT", nargs="+", parse=str,
     )  # fmt: skip
     temperature: float = option(4.0, "of losses on logits")
     teacher_layer: int | str = option(-1, "of hint and attention; the last map is -1", parse=layer)
@@ -145,70 +137,54 @@ class Running:
     device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", decides=False)
     progress: bool = option(True, "say nothing", decides=False, flag="--quiet")
 
+    def __post_init__(self):
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+
 
 GROUPS = (Photos, Teaching, Recipe, Running)
+OPTIONS = {option.name: option for group in GROUPS for option in fields(group)}
 
 
 def identity_of(*settings):
     """What of these must be the same for a run to go on, by name."""
-    decisive = (
-        (field.name, getattr(group, field.name)) for group in settings for field in fields(group)
-        if field.metadata["decides"]
-    )  # fmt: skip
-    return {name: str(value) if isinstance(value, Path) else value for name, value in decisive}
+    return {
+        option.name: getattr(group, option.name) for group in settings for option in fields(group)
+        if option.metadata["decides"]
+    }  # fmt: skip
 
 
 def default_of(name):
     """What an option of that name is where nothing is said; None if it has no default."""
-    found = next((f for group in GROUPS for f in fields(group) if f.name == name), None)
-    return None if found is None else unset(found)
-
-
-def unset(field):
-    """An option's default: the field's, unless it has one of its own."""
-    default = field.metadata.get("unset", field.default)
-    return None if default is MISSING else default
-
-
-def required(field):
-    """Whether the option must be given."""
-    return field.default is MISSING and "unset" not in field.metadata
-
-
-def kind(field):
-    """The type of one value of an option."""
-    return next(t for t in typing.get_args(field.type) or (field.type,) if t is not types.NoneType)
+    default = OPTIONS[name].metadata["unset"] if name in OPTIONS else None
+    return None if default is REQUIRED else default
 
 
 def split(given):
     """Options by name as :class:`Photos`, :class:`Teaching`, the recipe's fields, :class:`Running`.
 
-    Raises
-    ------
-    TypeError
-        If an option is unknown or missing; near names are suggested.
+    TypeError if an option is unknown or missing; near names are suggested.
     """
-    known = {field.name: field for group in GROUPS for field in fields(group)}
     for name in given:
-        if name not in known:
-            raise TypeError(f"run() has no option {name!r}{nearest(name, known)}")
-    missing = [name for name, field in known.items() if required(field) and name not in given]
+        if name not in OPTIONS:
+            raise TypeError(f"run() has no option {name!r}{nearest(name, OPTIONS)}")
+    values = {name: option.metadata["unset"] for name, option in OPTIONS.items()} | given
+    missing = [name for name, value in values.items() if value is REQUIRED]
     if missing:
         raise TypeError(f"run() needs {', '.join(missing)}")
-    values = {name: given.get(name, unset(field)) for name, field in known.items()}
+    values = {name: str(v) if isinstance(v, Path) else v for name, v in values.items()}
     photos, teaching, recipe, running = ({f.name: values[f.name] for f in fields(group)} for group in GROUPS)
     return Photos(**photos), Teaching(**teaching), recipe, Running(**running)
 
 
 def with_options(function):
     """Give ``run(**options)`` the signature, and the parameters in its docstring, that follow from here."""
-    listed = [field for group in GROUPS for field in fields(group)]
-    given, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
-    function.__signature__ = inspect.Signature(
-        inspect.Parameter(f.name, given, default=empty if required(f) else unset(f), annotation=f.type)
-        for f in listed
-    )
-    words = [f"{f.name} : {'required' if required(f) else f'default {unset(f)!r}'}" for f in listed]
-    lines = [f"    {word}\n        {f.metadata['help']}" for word, f in zip(words, listed)]
-    function.__doc__ = function.__doc__.replace("    <options>", "\n".join(lines))
+    parameters, told = [], []
+    for name, option in OPTIONS.items():
+        default, kind = option.metadata["unset"], inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=option.type))
+        said = "required" if default is REQUIRED else f"default {default!r}"
+        told.append(f"    {name} : {said}\n        {option.metadata['help']}")
+    function.__signature__ = inspect.Signature(parameters)
+    function.__doc__ = function.__doc__.replace("    <options>", "\n".join(told))
     return function

@@ -86,9 +86,8 @@ def fit(
         while run.step < run.steps:
             run.model.train()
             tick = time.perf_counter()
-            train(
-                run.model, run.batches(threads), run.optimiser, run.schedule, after=after, scaler=run.scaler
-            )
+            batches = run.batches(threads)
+            train(run.model, batches, run.optimiser, run.schedule, after=after, scaler=run.scaler)
             run.end_epoch(threads)
             bar.set_postfix({k: f"{v:.3g}" for k, v in run.rows[-1].items() if k not in _NOT_SHOWN})
             saved = save_checkpoint(run, folder)

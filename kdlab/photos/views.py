@@ -16,13 +16,10 @@ def uniforms(seed, images, view, count):
 
     SplitMix64 as a hash of the four (Steele, Lea and Flood 2014): no stream to be at the right place of.
     """
+    rows, places = np.asarray(images, dtype=np.uint64)[:, None], np.arange(count, dtype=np.uint64)
     with np.errstate(over="ignore"):
         key = np.uint64(seed)
-        for part in (
-            np.asarray(images, dtype=np.uint64)[:, None],
-            np.uint64(view),
-            np.arange(count, dtype=np.uint64),
-        ):
+        for part in (rows, np.uint64(view), places):
             key = _mix(key + _STEP * (part + np.uint64(1)))
     return (key >> np.uint64(11)).astype(np.float64) / 2**53
 
@@ -37,25 +34,11 @@ def _mix(z):
 
 
 def training_views(part, images, view, *, size, seed, area=0.35, flip=0.5):
-    """View ``view`` of these images: a random crop, resized, and mirrored half of the time.
+    """View ``view`` of these images of a part: a random crop, resized, and mirrored half of the time.
 
-    Parameters
-    ----------
-    part : kdlab.photos.Part
-    images : sequence of int
-    view : int
-    size : int
-        Side of the result in pixels.
-    seed : int
-    area : float
-        Smallest share of the photo that a crop shows; aspect ratios lie between 3 : 4 and 4 : 3
-        (Szegedy et al. 2015, section 6).
-    flip : float
-        Share of views that are mirrored; 0 where left and right matter, as in digits or signs.
-
-    Returns
-    -------
-    uint8 Tensor of shape (len(images), channels, size, size)
+    ``area`` is the smallest share of the photo that a crop shows; aspect ratios lie between 3 : 4 and
+    4 : 3 (Szegedy et al. 2015, section 6). ``flip`` is the share of views that are mirrored.
+    Gives uint8 (len(images), channels, size, size).
     """
     from torchvision.transforms.v2 import functional as v2
 
