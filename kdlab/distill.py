@@ -38,13 +38,12 @@ def distill(
     student : Module
         Trained in place, and left in eval mode. It may have several heads, in a dict or tuple.
     inputs : Tensor of shape (N, ...), tuple or dict of Tensor, or callable
-        A row an example; the student takes a tuple by place and a dict by keyword. Or a function that
-        is given the student and yields batches, such as :func:`kdlab.sampling.on_policy`.
+        A row an example; a tuple is handed over by place, a dict by keyword. Or a function that is given
+        the student and yields batches, such as :func:`kdlab.sampling.on_policy`.
     terms : list of Term
         From :func:`hard_labels`, :func:`soft_targets`, :func:`features`, :func:`relations`, or your own.
     steps, batch_size : int
-        A batch is drawn from a stream of reshuffled epochs; it may be larger than N. Where batches are
-        made, their maker decides how large they are.
+        A batch is drawn from a stream of reshuffled epochs; it may be larger than N.
     learning_rate : float
         The highest of the cycle.
     seed : int
@@ -52,7 +51,6 @@ def distill(
     gradients_every : int
         Above 0: also measure gradients, at step 0 and every so many. What is trained stays the same.
     progress : bool
-        Show a bar with the remaining time.
 
     Returns
     -------
@@ -129,15 +127,8 @@ def _gradient_norms(terms, losses, parameters):
 def pairing(student, inputs, terms):
     """What each term compares, and through which projector: a table to read before training.
 
-    Parameters
-    ----------
-    student, inputs, terms
-        As for :func:`distill`. Nothing is trained, and no projector is built.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a term: the student's layer and shape, the teacher's shape, and the projector.
+    A pandas.DataFrame with a row a term: the student's layer and shape, the teacher's shape, the projector.
+    Nothing is trained, and no projector is built.
     """
     import pandas as pd
 

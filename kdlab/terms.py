@@ -22,28 +22,23 @@ class Term:
     ----------
     name : str
     targets : Tensor, tuple of Tensor, or teacher
-        A row for each training input, computed before training and only looked up in it; a tuple is
-        several arguments of the loss. Or whatever :func:`kdlab.metrics.predict` can ask: it is asked
-        about each batch of inputs.
+        A row for each input, computed before training and only looked up in it; a tuple is several
+        arguments of the loss. Or what :func:`kdlab.metrics.predict` can ask: it is asked about each batch.
     loss : callable
-        Student's side first, targets second.
+        Student's side first, targets second, labels, if there are any, last.
     weight : float
     of : str or int
-        What of the student the loss compares: ``"logits"``, ``"embedding"``, one of several heads by
-        its name or place, or a layer as in :func:`kdlab.models.forward`.
+        What of the student is compared: ``"logits"``, ``"embedding"``, one of several heads by its name or
+        place, or a layer as in :func:`kdlab.models.forward`.
     projector : Module, optional
-        In between; it trains with the student, and stays in the term: save it, if at all, by its own
-        ``state_dict()``.
+        In between; it trains with the student, and stays in the term.
     labels : Tensor of shape (N, ...), or callable, optional
-        The loss's last argument: class labels.
     rows : Tensor of shape (N, ...), or callable, optional
-        Where one input holds many predictions (tokens, cells of a grid): which of them count, as
-        booleans or as labels, -100 where one is left out. The loss then sees the rows that count:
-        the student's side (rows, C), its targets likewise.
+        Where an input holds many predictions (tokens, cells of a grid): which of them count, as booleans or
+        as labels with -100 where one is left out. The loss then sees the rows that count, (rows, C).
     over_batch : bool
-        Whether the loss's value depends on which rows stand together in a batch. Several processes
-        then gather their rows first. That is right for any loss; False spares the exchange where the
-        loss is a mean over rows, all of which count.
+        Whether the value depends on which rows stand together in a batch: several processes then gather
+        theirs first. Right for any loss; False spares that where the loss is a mean over rows that all count.
     """
 
     name: str
@@ -105,13 +100,10 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
     Parameters
     ----------
     labels : whole-number Tensor of shape (N,) or (N, ...), or callable
-        Class of each input, or of each of its tokens or cells; -100 where it is unknown: such rows do
-        not count. Logits are (N, ..., C), or (N, C, ...) as in PyTorch.
+        Class of each input, or of each of its tokens or cells; rows at -100 do not count. Logits are
+        (N, ..., C), or (N, C, ...) as in PyTorch.
     smoothing : float in [0, 1)
-        Label smoothing: this much probability is spread evenly over all classes
-        (Szegedy et al. 2016, section 7).
-    weight, of
-        As in :class:`Term`.
+        So much probability is spread evenly over all classes (Szegedy et al. 2016, section 7).
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
@@ -143,11 +135,10 @@ def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0, rows=None, of="
     Parameters
     ----------
     teacher_logits : Tensor of shape (N, C) or (N, ..., C), or teacher
-        The teacher's answer to each input, for example ``teacher(images)``, or the teacher: a network,
-        a scikit-learn classifier, any callable. It is then asked about each batch.
-    temperature : float
-    weight, rows, of
-        As in :class:`Term`; with several predictions an input, ``rows`` must say which count.
+        The teacher's answer to each input, for example ``teacher(images)``; or the teacher itself, to be
+        asked about each batch: a network, a scikit-learn classifier, any callable.
+    rows : Tensor of shape (N, ...), or callable
+        Which of several predictions an input count: needed where there are several.
     """
     check_temperature(temperature)
     if rows is None and getattr(teacher_logits, "ndim", 2) > 2:
@@ -165,19 +156,15 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
     Parameters
     ----------
     teacher_features : Tensor of shape (N, c, H, W), (N, tokens, c) or (N, D)
-        For example ``teacher.outputs(images, layers=(2,)).features[2]``.
+        For example ``teacher.outputs(images, layers=(2,)).features[2]``. Tokens are a square map, or with
+        ``rows`` (N, tokens) compared one by one, those that count.
     layer : int or str
-        The student's layer, as in :func:`kdlab.models.forward`, or ``"embedding"``.
+        The student's, as in :func:`kdlab.models.forward`, or ``"embedding"``.
     loss : callable
-        From ``kdlab.losses``.
     project : bool
-        Put a :class:`kdlab.projectors.Projector` in between; without one, ``loss`` must take the
-        two shapes as they are.
+        Put a :class:`kdlab.projectors.Projector` in between; else ``loss`` must take both shapes as they are.
     name : str, optional
         By default the loss and the layer.
-    rows : Tensor of shape (N, tokens), optional
-        Compare (N, tokens, c) token by token, those that count (see :class:`Term`, and there ``weight``);
-        without it tokens are a square map.
     """
     targets = teacher_features if rows is not None else tokens_to_map(teacher_features)
     shape = targets.shape[-1:] if rows is not None else targets.shape[1:]
@@ -188,17 +175,10 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
 
 
 def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, layer="embedding"):
-    """Match how the teacher's examples relate to one another, at any width and without a projector.
+    """Match how the teacher's examples relate, at any width and without a projector.
 
-    Parameters
-    ----------
-    teacher_embeddings : Tensor of shape (N, D)
-        For example ``teacher.outputs(images).embedding``.
-    loss : callable
-        One of ``kdlab.losses``'s relational ones. Their values differ by orders of magnitude, and
-        so do useful weights.
-    weight, layer
-        The layer is where the student's side is taken.
+    Teacher's embeddings (N, D), for example ``teacher.outputs(images).embedding``, and a relational loss of
+    ``kdlab.losses``. The values of these differ by orders of magnitude, and so do useful weights.
     """
     return Term(_words(loss), teacher_embeddings, loss, weight, layer)
 

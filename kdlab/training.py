@@ -53,20 +53,10 @@ class Objective(nn.Module):
 
 
 def train(objective, batches, optimiser, schedule, *, before=None, after=None, scaler=None):
-    """A step for each batch.
+    """A step for each batch ``(inputs, given)``: looked up, read, or sampled just now.
 
-    Parameters
-    ----------
-    objective : Objective, or what wraps one
-    batches : iterable of (inputs, given)
-        Looked up, read, or sampled just now; ``given`` has an entry a term: :meth:`kdlab.terms.Term.given`.
-    optimiser, schedule
-    before : callable, optional
-        ``before(losses)``, while their graph is there.
-    after : callable, optional
-        ``after(losses, total)``, when the step is done.
-    scaler : torch.amp.GradScaler, optional
-        For float16.
+    ``given`` has an entry a term (:meth:`kdlab.terms.Term.given`). ``before(losses)`` is called while their
+    graph is there, ``after(losses, total)`` when the step is done. A ``scaler`` is for float16.
     """
     for inputs, given in batches:
         losses, total = objective(inputs, given)
@@ -120,13 +110,7 @@ def needs_layers(terms, outputs):
 
 @torch.no_grad()
 def first_outputs(student, inputs, terms):
-    """What the terms compare, for the first two inputs, in eval mode.
-
-    Raises
-    ------
-    ValueError
-        If the student does not take such inputs, or has no such layer or head.
-    """
+    """What the terms compare, for the first two inputs, in eval mode; a ValueError if there is none."""
     few = take(inputs, slice(2))
     with evaluated(student), torch.random.fork_rng(devices=[]):
         try:

@@ -91,18 +91,15 @@ class Result:
         """One row an arm: mean score, mean paired difference, interval, sign count, verdict."""
         import pandas as pd
 
-        rows = []
+        rows = {}
         for arm, scores in self.scores.items():
-            row = {"arm": arm, self.metric: sum(scores) / len(scores) if scores else math.nan}
-            if arm != self.baseline and scores:
-                differences = self.differences(arm)
-                row["difference"], row["from"], row["to"] = mean_interval(differences)
-                row["better in"] = self._better(arm)
-                row["verdict"] = self.verdict(arm)
-            elif arm == self.baseline:
+            row = rows[arm] = {self.metric: sum(scores) / len(scores) if scores else math.nan}
+            if arm == self.baseline:
                 row["verdict"] = "baseline"
-            rows.append(row)
-        table = pd.DataFrame(rows).set_index("arm").round(1)
+            elif scores:
+                row |= zip(("difference", "from", "to"), mean_interval(self.differences(arm)))
+                row |= {"better in": self._better(arm), "verdict": self.verdict(arm)}
+        table = pd.DataFrame([*rows.values()], index=pd.Index(rows, name="arm")).round(1)
         return table.astype(object).where(table.notna(), "")
 
     def __str__(self):
@@ -117,14 +114,7 @@ class Result:
 def what_held(claims):
     """A lesson's last table: each claim with the verdict, difference and interval that answer it.
 
-    Parameters
-    ----------
-    claims : dict of str to (Result, str)
-        What is claimed, and the study and arm that tested it.
-
-    Returns
-    -------
-    pandas.DataFrame
+    ``claims`` maps what is claimed to (Result, arm): the study and the arm that tested it.
     """
     import pandas as pd
 

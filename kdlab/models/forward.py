@@ -21,13 +21,7 @@ class Outputs(NamedTuple):
     embedding: torch.Tensor | None
 
     def at(self, of):
-        """The part of that name: ``"logits"``, ``"embedding"``, a head, or a layer asked for.
-
-        Raises
-        ------
-        ValueError
-            If there is none; a network with several heads has no part called logits.
-        """
+        """The part of that name: ``"logits"``, ``"embedding"``, a head, or a layer asked for."""
         if of == "logits" and torch.is_tensor(self.logits):
             return self.logits
         if of == "embedding" and self.embedding is not None:
@@ -78,21 +72,17 @@ def forward(model, inputs, layers=()):
     inputs : Tensor of shape (B, channels, height, width), or tuple or dict of Tensor
         A tuple is handed over by place, a dict by keyword.
     layers : sequence of int or str
-        Indices of feature maps, as in timm's ``forward_intermediates``, negative ones from the
-        end; or paths of submodules, as in ``get_submodule``.
+        Indices of feature maps, as in timm's ``forward_intermediates``; or paths of submodules.
 
     Returns
     -------
     Outputs
-        The logits are those of ``model(inputs)``; the embedding is what the classifier sees (in
-        train mode: after dropout), or None where there is no single classifier.
+        The embedding is what the classifier sees (in train mode: after dropout), or None without one.
 
     Raises
     ------
-    TypeError
-        If layers are asked for by index and the model does not speak timm's protocol.
-    ValueError
-        If there is no such layer; those that there are are listed.
+    TypeError, ValueError
+        If the model has no layers by index, or no such layer.
     """
     classifier = model.get_classifier() if hasattr(model, "get_classifier") else None
     indices = [i for i in layers if not isinstance(i, str)]
