@@ -36,8 +36,7 @@ class Part:
 
     def take(self, rows):
         """The same tensors at ``rows`` (indices or a mask)."""
-        tensors = (self.images, self.labels, self.sources, self.pose)
-        return Part(*(None if t is None else t[rows] for t in tensors))
+        return Part(*(None if tensor is None else tensor[rows] for tensor in vars(self).values()))
 
 
 class Splits(NamedTuple):
@@ -49,43 +48,29 @@ class Splits(NamedTuple):
     test: Part
 
 
-def _handwriting():
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = torch.tensor(digits.images / 16.0, dtype=torch.float32)[:, None]
-    return images, torch.tensor(digits.target, dtype=torch.int64)
+TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
 
 
-def _parts(sizes, seed, images, labels, sources):
-    """Cut ``sources`` into stratified parts of the given sizes; the last takes the rest."""
+def _cut(part, size, seed):
+    """Two parts that are stratified as far as that is possible: one of this size, and the rest."""
     from sklearn.model_selection import train_test_split
 
-    parts = []
-    for size in sizes:
-        if size == len(sources):
-            part, sources = sources, sources[:0]
-        elif size == 0:
-            part = sources[:0]
-        else:
-            enough = min(size, len(sources) - size) >= NUM_CLASSES
-            part, sources = train_test_split(
-                sources, train_size=size, stratify=labels[sources] if enough else None, random_state=seed
-            )
-        parts.append(part)
-    parts.append(sources)
-    return [Part(images[p], labels[p], p) for p in map(torch.as_tensor, parts)]
+    places = torch.arange(len(part)).numpy()
+    first, rest = (places[:size], places[size:]) if size in (0, len(part)) else train_test_split(
+        places, train_size=size, random_state=seed,
+        stratify=part.labels if min(size, len(part) - size) >= NUM_CLASSES else None,
+    )  # fmt: skip
+    return part.take(first), part.take(rest)
 
 
 def _upright(images):
     return F.interpolate(images, size=(SIZE, SIZE), mode="bilinear").clamp(0, 1)
 
 
-TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
-
-
 def _small_splits(labelled, seed):
     """The 8 x 8 splits: first the teacher's own sources (always the same), then the seed's four."""
+    from sklearn.datasets import load_digits
+
     if not NUM_CLASSES <= labelled <= TRANSFER_SOURCES:
         raise ValueError(
             f"labelled={labelled} must lie between {NUM_CLASSES} (one of each class) "
@@ -93,14 +78,14 @@ def _small_splits(labelled, seed):
         )
     if seed < 0:
         raise ValueError(f"seed={seed} must be at least 0")
-    images, labels = _handwriting()
-    everything = torch.arange(len(labels)).numpy()
-    teacher, rest = _parts([TEACHER_SOURCES], TEACHER_SEED, images, labels, everything)
-    transfer, validation, test = _parts(
-        [TRANSFER_SOURCES, VALIDATION_SOURCES], seed, images, labels, rest.sources.numpy()
-    )
-    few, pool = _parts([labelled], seed, images, labels, transfer.sources.numpy())
-    return teacher, Splits(few, pool, validation, test)
+    found = load_digits()
+    images = torch.tensor(found.images / 16.0, dtype=torch.float32)[:, None]
+    labels = torch.tensor(found.target, dtype=torch.int64)
+    everything = Part(images, labels, torch.arange(len(labels)))
+    teacher, rest = _cut(everything, TEACHER_SOURCES, TEACHER_SEED)
+    transfer, rest = _cut(rest, TRANSFER_SOURCES, seed)
+    validation, test = _cut(rest, VALIDATION_SOURCES, seed)
+    return teacher, Splits(*_cut(transfer, labelled, seed), validation, test)
 
 
 def digits(labelled=50, *, seed=0):
@@ -140,10 +125,8 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
     Splits
     """
     _, splits = _small_splits(labelled, seed)
-    counts = (views, views, 1, 1)
-    return Splits(
-        *(clutter(part, views=v, seed=4 * seed + i) for i, (part, v) in enumerate(zip(splits, counts)))
-    )
+    counts = enumerate(zip(splits, (views, views, 1, 1)))
+    return Splits(*(clutter(part, views=count, seed=4 * seed + i) for i, (part, count) in counts))
 
 
 def teacher_digits(*, cluttered=False, views=1):
