@@ -31,18 +31,17 @@ def contrast(result, factors, *, among=None):
     ----------
     result : kdlab.study.Result
         Each arm's name is what is on in it, joined by " + ", as made by :func:`cells`.
-    factors : sequence of str
-        One for a main effect, two for an interaction.
-    among : sequence of str, optional
-        All factors of the study; by default what is on in some arms and off in others.
+    factors, among : sequence of str
+        One for a main effect, two for an interaction; and all factors of the study, by default what
+        is on in some arms and off in others.
 
     Returns
     -------
     differences : list of float
         One a seed, in the metric's units.
     averaged : int
-        Over how many combinations of the other factors. Those that would need the empty cell,
-        where nothing is on, are left out if there is none.
+        Over how many combinations of the other factors: those that need an empty cell which is not
+        there are left out.
 
     Raises
     ------

@@ -15,16 +15,14 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     student, images, match
         As for :func:`kdlab.distill.distill`. Nothing is trained: student and projectors stay as
         they are. A projector without weights counts as it would at the start of training.
-    batches : int
+    batches, batch_size, seed : int
         Over how many batches, in the order of training, the norms are averaged.
-    batch_size, seed : int
 
     Returns
     -------
     pandas.DataFrame
-        One row a term: its weight; its loss before weighting; the norm of the weighted loss's
-        gradient with respect to the student's parameters, projectors left out; and that norm's
-        share of the sum of all norms, in percent.
+        One row a term: its weight; its loss before weighting; the norm of the weighted loss's gradient
+        at the student's parameters, without projectors; that norm's share of their sum, in percent.
 
     Raises
     ------

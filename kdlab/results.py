@@ -4,6 +4,7 @@ import argparse
 import json
 import platform
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -102,11 +103,10 @@ def run_card(command, seconds):
 
 
 def _processor():
-    try:
+    with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
 
 
 def run_studies(name, studies, *, seeds, arguments=None):

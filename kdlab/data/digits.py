@@ -55,12 +55,12 @@ def _cut(part, size, seed):
     """Two parts that are stratified as far as that is possible: one of this size, and the rest."""
     from sklearn.model_selection import train_test_split
 
-    places = torch.arange(len(part)).numpy()
-    first, rest = (places[:size], places[size:]) if size in (0, len(part)) else train_test_split(
-        places, train_size=size, random_state=seed,
-        stratify=part.labels if min(size, len(part) - size) >= NUM_CLASSES else None,
-    )  # fmt: skip
-    return part.take(first), part.take(rest)
+    rows, rest = torch.arange(len(part)).numpy(), len(part) - size
+    if 0 in (size, rest):
+        return part.take(rows[:size]), part.take(rows[size:])
+    strata = part.labels if min(size, rest) >= NUM_CLASSES else None
+    both = train_test_split(rows, train_size=size, stratify=strata, random_state=seed)
+    return tuple(part.take(side) for side in both)
 
 
 def _upright(images):
@@ -150,13 +150,7 @@ def noisy_labels(part, share, *, seed=0):
     The noise is drawn by source: all views of one handwriting carry the same label, as they would
     if somebody had mislabelled it once.
 
-    Parameters
-    ----------
-    part : Part
-        Left as it is.
-    share : float in [0, 1]
-        Of the sources that get a wrong label, on average.
-    seed : int
+    ``share``, from 0 to 1, is that of the sources that get a wrong label on average.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share={share} must lie between 0 and 1")
@@ -169,25 +163,16 @@ def noisy_labels(part, share, *, seed=0):
 
 
 def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
-    """Warp 8 x 8 digits onto a 32 x 32 canvas among fragments cut from the same part's digits.
+    """Warp a part's 8 x 8 digits onto a 32 x 32 canvas among fragments cut from its other digits.
 
     Parameters
     ----------
-    part : Part
-        Images (N, 1, 8, 8).
     views : int
-        Images made from each source.
-    seed : int
-        Of every random choice here.
+        Images made from each source, all with its label and source number.
     fragments : int
         Distractors an image; each is a small window of another warped digit.
     noise : float
         Standard deviation of the Gaussian pixel noise; images are clipped to [0, 1] afterwards.
-
-    Returns
-    -------
-    Part
-        Images (N * views, 1, 32, 32), all views of a source with its label and source number.
     """
     if views < 1:
         raise ValueError(f"views={views} must be at least 1")

@@ -15,6 +15,7 @@ from kdlab.photos.parallel import Process
 from kdlab.photos.settings import OPTIMISERS, PRECISIONS, SCHEDULES, identity_of
 from kdlab.photos.views import normalise, prefetch
 from kdlab.progress_bar import progress_bar
+from kdlab.rows import on_device
 from kdlab.training import Objective, train
 
 _NOT_SHOWN = ("epoch", "step", "learning rate", "images/s", "seconds")
@@ -38,18 +39,13 @@ def fit(
     terms : list of kdlab.terms.Term
         With a row of targets an image of ``photos.train``, or a :class:`kdlab.photos.cache.Column`.
     folder : path
+        Of the checkpoint, from which ``resume`` goes on if there is one.
     recipe : kdlab.photos.settings.Recipe
-    resume : bool
-        Go on from the folder's checkpoint, if there is one.
-    every : float
-        Seconds between checkpoints within an epoch.
     process : kdlab.photos.parallel.Process, optional
     threads : int
         That prepare batches while the student trains; 0: the training thread does it.
-    progress : bool
     others : sequence of dataclass
-        Further settings that decide what comes out (:mod:`kdlab.photos.settings`): a checkpoint of
-        others is refused.
+        Further settings that decide what comes out: a checkpoint of other ones is refused.
 
     Returns
     -------
@@ -164,10 +160,7 @@ class _Run:
         for images, given in prefetch(read, range(done, self.steps_an_epoch), threads=threads):
             torch.manual_seed(hash((self.recipe.seed, self.step, self.process.rank)))
             images = normalise(images.to(device), *self.statistics).to(memory_format=torch.channels_last)
-            yield (
-                images,
-                [tuple(part if part is None else part.to(device) for part in parts) for parts in given],
-            )
+            yield images, [tuple(on_device(part, device) for part in parts) for parts in given]
 
     def count(self, losses, seconds):
         """Count the step, its losses and its time."""
