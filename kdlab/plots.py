@@ -99,9 +99,8 @@ def intervals(result, *, title=None):
         if len(differences) > 1:
             axis.plot([low, high], [row, row], color=COLOURS[0], linewidth=3, linestyle="-", marker="")
         axis.plot(mean, row, "D", color=COLOURS[0], markersize=8)
-        axis.annotate(
-            result.verdict(arm), (1.02, row), xycoords=("axes fraction", "data"), va="center", weight="bold"
-        )
+        beside = axis.get_yaxis_transform()  # a share of the width, and a row
+        axis.text(1.02, row, result.verdict(arm), transform=beside, va="center", weight="bold")
     axis.set_yticks(range(len(arms)), arms)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))

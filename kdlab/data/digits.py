@@ -89,7 +89,7 @@ def _small_splits(labelled, seed):
 
 
 def digits(labelled=50, *, seed=0):
-    """Clean digits: 650 images to learn from, of which ``labelled`` have labels; 150; 397.
+    """:class:`Splits` of clean digits: 650 to learn from, of which ``labelled`` have labels; 150; 397.
 
     Parameters
     ----------
@@ -98,17 +98,13 @@ def digits(labelled=50, *, seed=0):
     seed : int
         Redraws which handwriting is labelled, pool, validation and test. The 600 sources that
         the shipped teachers learned from are in none of them, at any seed.
-
-    Returns
-    -------
-    Splits
     """
     _, splits = _small_splits(labelled, seed)
     return Splits(*(replace(part, images=_upright(part.images)) for part in splits))
 
 
 def cluttered_digits(labelled=650, *, views=1, seed=0):
-    """The same handwriting turned, bent, placed anywhere, among fragments of other digits.
+    """:class:`Splits` of the same handwriting turned, bent, placed anywhere, among fragments of others.
 
     Parameters
     ----------
@@ -119,10 +115,6 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
         always have one.
     seed : int
         Redraws the split and every warp.
-
-    Returns
-    -------
-    Splits
     """
     _, splits = _small_splits(labelled, seed)
     counts = enumerate(zip(splits, (views, views, 1, 1)))

@@ -52,7 +52,7 @@ class Photos:
 def load_photos(
     data, *, size, channels=3, share=0.2, seed=0, budget=4 * GIGABYTE, threads=None, progress=False
 ):
-    """List, decode and check every photo, and split them if they come unsplit.
+    """The :class:`Photos`: every one listed, decoded and checked, and split if they come unsplit.
 
     Parameters
     ----------
@@ -67,10 +67,6 @@ def load_photos(
         The share of each class for validation, where there is no held-out part, and the split's seed.
     budget : float
         Bytes of decoded images to keep in memory; those beyond it are decoded each time.
-
-    Returns
-    -------
-    Photos
 
     Raises
     ------

@@ -119,10 +119,9 @@ class _Run:
         weights = [*self.objective.parameters()]
         groups = [{"params": [p for p in weights if p.ndim > 1]},
                   {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0}]  # fmt: skip
-        self.optimiser = OPTIMISERS[recipe.optimiser](
-            groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self.schedule = SCHEDULES[recipe.schedule](self.optimiser, recipe.learning_rate, self.steps)
+        make, rate = OPTIMISERS[recipe.optimiser], recipe.learning_rate
+        self.optimiser = make(groups, lr=rate, weight_decay=recipe.weight_decay)
+        self.schedule = SCHEDULES[recipe.schedule](self.optimiser, rate, self.steps)
         self.scaler = torch.amp.GradScaler(process.device.type, enabled=recipe.precision == "float16")
         self.model = self._shared_by_all()
         self.step, self.rows = 0, []
@@ -178,9 +177,8 @@ class _Run:
         means = (self.process.sum(self.sums) / self.process.world / self.steps_an_epoch).tolist()
         names = [*(term.name for term in self.terms), "total"]
         if not torch.tensor(means).isfinite().all():
-            raise FloatingPointError(
-                f"the loss is not finite in epoch {epoch}; try a lower learning rate, or float32"
-            )
+            advice = "try a lower learning rate, or float32"
+            raise FloatingPointError(f"the loss is not finite in epoch {epoch}; {advice}")
         logits = evaluate(self.student, self.photos.validation, self.recipe.size, self.process, threads)
         self.rows.append(
             {"epoch": epoch, "step": self.step, "learning rate": self.schedule.get_last_lr()[0],
