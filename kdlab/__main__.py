@@ -15,13 +15,11 @@ def main(arguments=None):
     teach.add_argument("--out", default=TEACHERS, help="folder to write to (default: %(default)s)")
     teach.add_argument("--steps", type=int, help="fewer or more steps than the recipe's")
     commands.add_parser("teachers", help="list the shipped teachers, checking each file against its card")
-    export = commands.add_parser(
-        "export", help="write lessons for a class: nbgrader's source, or without solutions"
-    )
+    told = "write lessons for a class: nbgrader's source, or without solutions"
+    export = commands.add_parser("export", help=told)
     export.add_argument("kind", choices=("nbgrader", "student"))
-    export.add_argument(
-        "lessons", nargs="+", metavar="LESSON", help="notebooks/01_hard_and_soft_labels.ipynb ..."
-    )
+    lessons = "notebooks/01_hard_and_soft_labels.ipynb ..."
+    export.add_argument("lessons", nargs="+", metavar="LESSON", help=lessons)
     export.add_argument("--out", required=True, help="folder to write to; nothing in it is overwritten")
     cli.add_commands(commands)
     options = parser.parse_args(arguments)
@@ -47,10 +45,8 @@ def main(arguments=None):
 
 
 def _print_card(teacher):
-    card = teacher.card
-    print(
-        f"{card['name']:16} {card['parameters']:>10,} parameters  {card['accuracy']:5.1f} % on {card['data']}"
-    )
+    line = "{name:16} {parameters:>10,} parameters  {accuracy:5.1f} % on {data}"
+    print(line.format_map(teacher.card))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from kdlab.exercises import all_exercises
 from kdlab.exercises.questions import QUESTIONS
 
 CHECK = re.compile(r'exercises\.check\("(?P<id>[\d.]+)", (?P<answer>.*)\)$')
-ANSWER = re.compile(r'^exercises\.answer\("(?P<id>\d+\.q\d)", \.\.\.\)$', re.M)
+ANSWER = re.compile(r'^exercises\.answer\("(\d+\.q\d)", \.\.\.\)$', re.M)
 SOLUTION = re.compile(r"<details><summary>Solution</summary>\s*~~~python\n(.*?)~~~\s*</details>\n?", re.S)
 
 # A lesson computes up to 90 s, on a shared machine twice that; nbgrader gives a cell 30 s.
@@ -47,8 +47,6 @@ def nbgrader_version(notebook):
     stars, and each exit question is worth one point. All other code is locked. The folded
     solutions go; ``nbgrader generate_assignment`` takes the others out.
     """
-    import nbformat
-
     copy = student_version(notebook)
     stubs = {stub: solution for stub, solution in exercise_cells(notebook).values()}
     cells = []
@@ -60,14 +58,10 @@ def nbgrader_version(notebook):
             cell.source = f"{cell.source}\n\n### BEGIN SOLUTION\n{stubs[i].rstrip()}\n### END SOLUTION"
             cells.append(_marked(cell, f"answer-{i}", solution=True))
         elif match := CHECK.match(cell.source):
-            graded = nbformat.v4.new_code_cell(f'exercises.require("{match["id"]}", {match["answer"]})')
-            graded.id = f"{cell.id}-graded"
             points = _stars(copy, i, match["id"])
-            cells += [
-                _marked(cell, f"check-{i}"),
-                _marked(graded, f"exercise-{match['id'].replace('.', '-')}", points=points),
-            ]
-        elif ids := [match["id"] for match in ANSWER.finditer(cell.source)]:
+            graded = _graded(f"{cell.id}-graded", "exercise", match["id"], match["answer"], points)
+            cells += [_marked(cell, f"check-{i}"), graded]
+        elif ids := ANSWER.findall(cell.source):
             cells += _questions(cell, ids)
         else:
             cells.append(_marked(cell, f"given-{i}") if cell.cell_type == "code" else cell)
@@ -77,18 +71,19 @@ def nbgrader_version(notebook):
 
 def _questions(cell, ids):
     """One cell in which the letters are put, and a graded one for each question."""
-    import nbformat
-
     name = {id: "answer_" + id.replace(".", "_") for id in ids}
     stub = "\n".join(f"{name[id]} = ...  # a letter, in quotes" for id in ids)
     right = "\n".join(f'{name[id]} = "{QUESTIONS[id].right}"' for id in ids)
     cell.source = f"{stub}\n\n### BEGIN SOLUTION\n{right}\n### END SOLUTION"
-    cells = [_marked(cell, "answer-questions", solution=True)]
-    for id in ids:
-        graded = nbformat.v4.new_code_cell(f'exercises.require("{id}", {name[id]})')
-        graded.id = f"{cell.id}-{id.replace('.', '-')}"
-        cells.append(_marked(graded, f"question-{id.replace('.', '-')}", points=1))
-    return cells
+    graded = [_graded(f"{cell.id}-{id.replace('.', '-')}", "question", id, name[id], 1) for id in ids]
+    return [_marked(cell, "answer-questions", solution=True), *graded]
+
+
+def _graded(cell_id, kind, id, answer, points):
+    import nbformat
+
+    cell = nbformat.v4.new_code_cell(f'exercises.require("{id}", {answer})', id=cell_id)
+    return _marked(cell, f"{kind}-{id.replace('.', '-')}", points=points)
 
 
 def _marked(cell, grade_id, *, solution=False, points=None):
@@ -100,31 +95,17 @@ def _marked(cell, grade_id, *, solution=False, points=None):
 
 def _stars(notebook, check, id):
     """The exercise's difficulty, as its heading in the lesson says."""
-    for cell in reversed(notebook.cells[:check]):
-        if f"### Exercise {id}" in cell.source:
-            return max(1, cell.source.count("★"))
-    return 1
+    before = reversed([cell.source for cell in notebook.cells[:check]])
+    return max(1, next((text.count("★") for text in before if f"### Exercise {id}" in text), 1))
 
 
 def export(kind, lessons, folder):
     """Write lessons for a class, and return the paths written.
 
-    Parameters
-    ----------
-    kind : str
-        ``"nbgrader"``: ``folder/source/NAME/NAME.ipynb`` with a configuration beside it;
-        ``"student"``: ``folder/NAME.ipynb`` without solutions.
-    lessons : list of path
-    folder : path
-
-    Raises
-    ------
-    FileNotFoundError
-        If a lesson is not there.
-    FileExistsError
-        If something would be overwritten; nothing is written then.
-    ValueError
-        If a file is not a lesson: it holds no exercise.
+    Of kind ``"nbgrader"``: ``folder/source/NAME/NAME.ipynb`` with a configuration beside it; of kind
+    ``"student"``: ``folder/NAME.ipynb`` without solutions. Nothing is written where a lesson is not
+    there (FileNotFoundError), something would be overwritten (FileExistsError), or a file is not a
+    lesson, since it holds no exercise (ValueError).
     """
     import nbformat
 
@@ -136,11 +117,10 @@ def export(kind, lessons, folder):
         if not lesson.exists():
             raise FileNotFoundError(f"there is no lesson {lesson}")
         notebook = nbformat.read(lesson, as_version=4)
-        unknown = set(exercise_cells(notebook)) - set(all_exercises())
-        if not exercise_cells(notebook) or unknown:
-            raise ValueError(
-                f"{lesson} is not a lesson of this version: exercises {sorted(unknown) or 'none'}"
-            )
+        found = set(exercise_cells(notebook))
+        unknown = sorted(found - set(all_exercises())) or "none"
+        if not found or unknown != "none":
+            raise ValueError(f"{lesson} is not a lesson of this version: exercises {unknown}")
         path = Path("source", lesson.stem, lesson.name) if kind == "nbgrader" else Path(lesson.name)
         texts[folder / path] = nbformat.writes(convert[kind](notebook)) + "\n"
     if kind == "nbgrader" and not (folder / "nbgrader_config.py").exists():

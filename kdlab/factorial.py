@@ -8,21 +8,11 @@ NO_EFFECT = "no effect"
 
 
 def cells(factors):
-    """All combinations of factors but the empty one: names of arms for :func:`kdlab.study.compare`.
+    """All combinations of factors but the empty one, by names of arms for :func:`kdlab.study.compare`.
 
-    Parameters
-    ----------
-    factors : sequence of str
-
-    Returns
-    -------
-    dict of str to tuple of str
-        ``"a + b"`` to ``("a", "b")``, in the order of ``factors``.
+    ``"a + b"`` to ``("a", "b")``, in the order of ``factors``.
     """
-    chosen = itertools.chain.from_iterable(
-        itertools.combinations(factors, k) for k in range(1, len(factors) + 1)
-    )
-    return {JOIN.join(these): these for these in chosen}
+    return {JOIN.join(these): these for these in _subsets(factors) if these}
 
 
 def contrast(result, factors, *, among=None):
@@ -41,18 +31,17 @@ def contrast(result, factors, *, among=None):
     ----------
     result : kdlab.study.Result
         Each arm's name is what is on in it, joined by " + ", as made by :func:`cells`.
-    factors : sequence of str
-        One for a main effect, two for an interaction.
-    among : sequence of str, optional
-        All factors of the study; by default what is on in some arms and off in others.
+    factors, among : sequence of str
+        One for a main effect, two for an interaction; and all factors of the study, by default what
+        is on in some arms and off in others.
 
     Returns
     -------
     differences : list of float
         One a seed, in the metric's units.
     averaged : int
-        Over how many combinations of the other factors. Those that would need the empty cell,
-        where nothing is on, are left out if there is none.
+        Over how many combinations of the other factors: those that need an empty cell which is not
+        there are left out.
 
     Raises
     ------
@@ -65,12 +54,10 @@ def contrast(result, factors, *, among=None):
         if factor not in among:
             raise ValueError(f"no factor is called {factor!r}; there are {', '.join(among)}")
     always = frozenset.intersection(*arms) - set(among)
-    others = [factor for factor in among if factor not in factors]
     total, averaged = [0.0] * result.seeds, 0
-    for context in _subsets(others):
-        signed = {
-            always | set(context) | set(on): (-1) ** (len(factors) - len(on)) for on in _subsets(factors)
-        }
+    for context in _subsets([factor for factor in among if factor not in factors]):
+        signs = ((on, (-1) ** (len(factors) - len(on))) for on in _subsets(factors))
+        signed = {always | set(context) | set(on): sign for on, sign in signs}
         if frozenset() in signed and frozenset() not in arms:
             continue
         averaged += 1
@@ -86,27 +73,17 @@ def contrast(result, factors, *, among=None):
 
 
 def effects(result, *, order=2):
-    """Main effects and interactions of a factorial study, each against no effect.
+    """Main effects and interactions of a factorial study, of up to ``order`` factors, against no effect.
 
-    Parameters
-    ----------
-    result : kdlab.study.Result
-        As for :func:`contrast`.
-    order : int
-        Up to how many factors interact: 1 gives main effects alone.
-
-    Returns
-    -------
-    kdlab.study.Result
-        An arm a main effect ("a") or interaction ("a x b"), whose scores are its contrasts, one a
-        seed. The baseline is no effect: 0 at each seed. So intervals, sign counts, verdicts and
-        figures are those of any study; that an interaction *hurts* means that the two bring less
-        together than the sum of what they bring apart.
+    Gives a :class:`kdlab.study.Result` with an arm a main effect ("a") or interaction ("a x b"), whose
+    scores are its contrasts, one a seed. The baseline is no effect: 0 at each seed. So intervals, sign
+    counts, verdicts and figures are those of any study; that an interaction *hurts* means that the two
+    bring less together than the sum of what they bring apart.
     """
     among = _varied([frozenset(name.split(JOIN)) for name in result.scores])
     scores = {NO_EFFECT: [0.0] * result.seeds}
-    for size in range(1, order + 1):
-        for factors in itertools.combinations(among, size):
+    for factors in _subsets(among):
+        if 1 <= len(factors) <= order:
             scores[TIMES.join(factors)], _ = contrast(result, factors, among=among)
     return replace(result, baseline=NO_EFFECT, scores=scores, chosen={}, students={})
 
@@ -114,12 +91,7 @@ def effects(result, *, order=2):
 def where(result, *on):
     """The part of a factorial study in which these factors are on.
 
-    The arm with nothing else is its baseline, and its empty cell.
-
-    Raises
-    ------
-    ValueError
-        If there is no such arm.
+    The arm with nothing else is its baseline, and its empty cell; ValueError if there is none.
     """
     kept = {name: scores for name, scores in result.scores.items() if set(on) <= set(name.split(JOIN))}
     alone = next((name for name in kept if set(on) == set(name.split(JOIN))), None)
@@ -135,4 +107,4 @@ def _varied(arms):
 
 
 def _subsets(factors):
-    return itertools.chain.from_iterable(itertools.combinations(factors, k) for k in range(len(factors) + 1))
+    return [these for k in range(len(factors) + 1) for these in itertools.combinations(factors, k)]

@@ -15,16 +15,14 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     student, images, match
         As for :func:`kdlab.distill.distill`. Nothing is trained: student and projectors stay as
         they are. A projector without weights counts as it would at the start of training.
-    batches : int
+    batches, batch_size, seed : int
         Over how many batches, in the order of training, the norms are averaged.
-    batch_size, seed : int
 
     Returns
     -------
     pandas.DataFrame
-        One row a term: its weight; its loss before weighting; the norm of the weighted loss's
-        gradient with respect to the student's parameters, projectors left out; and that norm's
-        share of the sum of all norms, in percent.
+        One row a term: its weight; its loss before weighting; the norm of the weighted loss's gradient
+        at the student's parameters, without projectors; that norm's share of their sum, in percent.
 
     Raises
     ------
@@ -33,9 +31,8 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     """
     import pandas as pd
 
-    history = _measure(student, images, match, batches, batch_size, seed)
+    history, norms = _measure(student, images, match, batches, batch_size, seed)
     names = [term.name for term in match]
-    norms = [history[f"gradient of {name}"].mean().item() for name in names]
     if not sum(norms) > 0:
         raise ValueError(f"no gradient reaches the student's parameters from {', '.join(names)}")
     return pd.DataFrame(
@@ -58,8 +55,7 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
     Parameters
     ----------
     student, images, match, batches, batch_size, seed
-        As for :func:`gradient_shares`. The terms' own weights, apart from the first one's, do not
-        matter.
+        As for :func:`gradient_shares`; of the terms' own weights only the first matters.
     shares : sequence of float, optional
         One a term, above 0; only their ratios count. Equal by default.
 
@@ -81,8 +77,7 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
         if not (math.isfinite(share) and share > 0):
             raise ValueError(f"the share of {term.name} must be a finite number above 0, got {share}")
     single = [replace(term, weight=1.0) for term in match]
-    history = _measure(student, images, single, batches, batch_size, seed)
-    norms = [history[f"gradient of {term.name}"].mean().item() for term in match]
+    _, norms = _measure(student, images, single, batches, batch_size, seed)
     for term, norm in zip(match, norms):
         if not norm > 0:
             raise ValueError(f"{term.name} has no gradient at the student's parameters: nothing to balance")
@@ -94,9 +89,10 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
 
 
 def _measure(student, images, match, batches, batch_size, seed):
-    """The history of copies that train with a learning rate of 0."""
+    """The history of copies that train with a learning rate of 0, and each term's mean gradient norm."""
     copies = [replace(term, projector=copy.deepcopy(term.projector)) for term in match]
-    return distill(
+    history = distill(
         copy.deepcopy(student), images, copies, steps=batches, batch_size=batch_size,
         learning_rate=0.0, seed=seed, gradients_every=1,
     )  # fmt: skip
+    return history, [history[f"gradient of {term.name}"].mean().item() for term in match]

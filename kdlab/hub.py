@@ -37,9 +37,5 @@ def stop_waiting_for_the_hub():
     """
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE:
-        return False
-    if reachable(constants.ENDPOINT):
-        return True
-    constants.HF_HUB_OFFLINE = True
-    return False
+    constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not reachable(constants.ENDPOINT)
+    return not constants.HF_HUB_OFFLINE

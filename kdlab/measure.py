@@ -75,8 +75,7 @@ def latency(model, images, *, threads=1, seconds=0.5):
 def peak_memory(model, images):
     """Most bytes of tensors alive at once in one forward pass, the images included, the weights not.
 
-    Of PyTorch by its profiler's memory events, of an ONNX file by the runtime's. It is what the
-    network itself asks for; the process around it takes hundreds of megabytes.
+    By the memory events of PyTorch's profiler, or ONNX Runtime's; the process around takes far more.
     """
     if isinstance(model, OnnxModel):
         return model.peak_memory(images)
@@ -164,11 +163,11 @@ def _network(model):
 @contextmanager
 def _silent():
     """Nothing on the process's stderr: the profiler's library writes there, past Python."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)

@@ -24,14 +24,7 @@ STYLE = {
 
 
 def show(figure, alt):
-    """Show a figure with its alternative text, and close it.
-
-    Parameters
-    ----------
-    figure : matplotlib Figure
-    alt : str
-        The finding, for those who cannot see the figure; it must not be empty.
-    """
+    """Show a figure, and close it; its alternative text is the finding, and must not be empty."""
     if not alt.strip():
         raise ValueError("a figure needs an alternative text that states its finding")
     from IPython import get_ipython
@@ -106,9 +99,8 @@ def intervals(result, *, title=None):
         if len(differences) > 1:
             axis.plot([low, high], [row, row], color=COLOURS[0], linewidth=3, linestyle="-", marker="")
         axis.plot(mean, row, "D", color=COLOURS[0], markersize=8)
-        axis.annotate(
-            result.verdict(arm), (1.02, row), xycoords=("axes fraction", "data"), va="center", weight="bold"
-        )
+        beside = axis.get_yaxis_transform()  # a share of the width, and a row
+        axis.text(1.02, row, result.verdict(arm), transform=beside, va="center", weight="bold")
     axis.set_yticks(range(len(arms)), arms)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
@@ -118,14 +110,14 @@ def intervals(result, *, title=None):
 
 
 def bars(names, groups, *, xlabel, ylabel, alt, title=None):
-    """Bars side by side, a group a name, told apart by colour and hatching.
+    """Bars side by side, told apart by colour and hatching.
 
     Parameters
     ----------
     names : sequence of str
-        Below the groups.
+        Below the places where bars stand together.
     groups : dict of str to sequence of float
-        A bar in each group.
+        A bar at each place.
     xlabel, ylabel, alt, title : str
     """
     figure, axis = axes(height=2.8)
@@ -169,11 +161,7 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
 def tradeoff(points, *, xlabel, ylabel, alt, title=None):
     """What a network costs against what it gets right; the area of a point is its size.
 
-    Parameters
-    ----------
-    points : dict of str to (x, y, kilobytes)
-        Named in the legend, with the size; the x axis is logarithmic.
-    xlabel, ylabel, alt, title : str
+    ``points`` are (x, y, kilobytes) by name, which stands in the legend; the x axis is logarithmic.
     """
     figure, axis = axes(height=3.2)
     largest = max(size for _, _, size in points.values())
@@ -197,12 +185,8 @@ def tradeoff(points, *, xlabel, ylabel, alt, title=None):
 def panels(results, *, xlabel):
     """Studies of the same arms side by side: the mean paired differences with their intervals.
 
-    Parameters
-    ----------
-    results : dict of str to kdlab.study.Result
-        A panel each, titled by the name and the baseline's own score.
-    xlabel : str
-        What the arms are.
+    ``results`` has a :class:`kdlab.study.Result` a panel, titled by its name and the baseline's own
+    score; ``xlabel`` says what the arms are.
     """
     figure, grid = axes(1, len(results), width=2.9 * len(results), height=3.2, sharey=True, squeeze=False)
     said = []

@@ -4,6 +4,7 @@ import argparse
 import json
 import platform
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -28,27 +29,23 @@ class Shipped(NamedTuple):
     cards: dict
 
     def __str__(self):
-        last = list(self.cards.values())[-1]
-        minutes = sum(card["minutes"] for card in self.cards.values())
-        return (
-            f"Shipped, not run here: {last['command']}, {last['date']}, {minutes:.0f} minutes, "
-            f"{last['threads']} thread, {last['processor']}, torch {last['versions']['torch']}."
-        )
+        cards = list(self.cards.values())
+        last = {**cards[-1], "minutes": sum(card["minutes"] for card in cards)}
+        return f"Shipped, not run here: {last['command']}, {_made(last)}."
+
+
+def _made(card):
+    return (
+        f"{card['date']}, {card['minutes']:.0f} minutes, {card['threads']} thread, {card['processor']}, "
+        f"torch {card['versions']['torch']}"
+    )
 
 
 def load_results(name, folder=None):
-    """The shipped results of that name, or those of another folder.
+    """The shipped results of that name, or those of another folder, as :class:`Shipped`.
 
-    Returns
-    -------
-    Shipped
-        Each result has its scores, verdicts and tables, as :func:`kdlab.study.compare` gives them;
-        the trained students are not kept.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none of that name; the ones that there are come close or are listed.
+    Each has its scores, verdicts and tables, as :func:`kdlab.study.compare` gives them; the trained
+    students are not kept. FileNotFoundError, with the names that come close, if there are none.
     """
     folder = Path(folder or RESULTS)
     path = folder / f"{name}.json"
@@ -79,28 +76,18 @@ def page(name, shipped):
     """The results as Markdown: each study's arms with verdicts, and how they came about."""
     parts = [f"# {name.replace('_', ' ').capitalize()}"]
     for key, result in shipped.results.items():
-        card = shipped.cards[key]
-        settings = ", ".join(f"{k} {v}" for k, v in result.training.items())
-        made = (
-            f"{result.metric}; {result.seeds} paired seeds{f'; {settings}' if settings else ''}. "
-            f"`{card['command']}`, {card['date']}, {card['minutes']:.0f} minutes, {card['threads']} thread, "
-            f"{card['processor']}, torch {card['versions']['torch']}."
-        )
-        parts += [f"## {key}", made, _rows(result)]
+        settings, card = ", ".join(f"{k} {v}" for k, v in result.training.items()), shipped.cards[key]
+        how = f"{result.metric}; {result.seeds} paired seeds{f'; {settings}' if settings else ''}"
+        made = f"{how}. `{card['command']}`, {_made(card)}."
+        lines = ["| arm | mean | difference | 95 % interval | verdict |", "|---|---|---|---|---|"]
+        for arm, scores in result.scores.items():
+            compared = ["", "", "baseline"]
+            if arm != result.baseline:
+                mean, low, high = mean_interval(result.differences(arm))
+                compared = [f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", result.verdict(arm)]
+            lines.append(f"| {' | '.join([arm, f'{sum(scores) / len(scores):.1f}', *compared])} |")
+        parts += [f"## {key}", made, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
-
-
-def _rows(result):
-    lines = ["| arm | mean | difference | 95 % interval | verdict |", "|---|---|---|---|---|"]
-    for arm, scores in result.scores.items():
-        cells = [arm, f"{sum(scores) / len(scores):.1f}"]
-        if arm == result.baseline:
-            cells += ["", "", "baseline"]
-        else:
-            mean, low, high = mean_interval(result.differences(arm))
-            cells += [f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", result.verdict(arm)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def run_card(command, seconds):
@@ -116,26 +103,17 @@ def run_card(command, seconds):
 
 
 def _processor():
-    try:
+    with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
 
 
 def run_studies(name, studies, *, seeds, arguments=None):
     """The command line of a file in ``studies/``: run all, or the named ones, and save after each.
 
-    Parameters
-    ----------
-    name : str
-        Of the file of results.
-    studies : dict of str to callable
-        ``study(seeds)`` gives a :class:`kdlab.study.Result`.
-    seeds : int
-        How many, unless the command line says otherwise.
-    arguments : list of str, optional
-        In place of the command line's.
+    ``name`` is that of the file of results, ``studies`` has by name callables whose ``study(seeds)``
+    gives a :class:`kdlab.study.Result`, and ``arguments`` stand in place of the command line's.
     """
     parser = argparse.ArgumentParser(description=f"Run the studies of {name} and store their results.")
     parser.add_argument("only", nargs="*", metavar="STUDY", help=f"default: all of {', '.join(studies)}")

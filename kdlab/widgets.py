@@ -20,17 +20,10 @@ class Pad(anywidget.AnyWidget):
 
 
 def as_digit(ink):
-    """What was drawn, in the form of the data: cut out, centred, 8 x 8 means, shown at 32 x 32.
+    """What was drawn, 1,024 values row by row, in the form of the data; None if nothing was.
 
-    The UCI digits were made this way: a bitmap of 32 x 32, counted in blocks of 4 x 4.
-
-    Parameters
-    ----------
-    ink : sequence of 1,024 floats in [0, 1], row by row
-
-    Returns
-    -------
-    Tensor of shape (1, 1, 32, 32), or None if nothing was drawn
+    Cut out, centred, 8 x 8 means, shown at 32 x 32: the UCI digits were made this way, a bitmap of
+    32 x 32 counted in blocks of 4 x 4. Gives a Tensor of shape (1, 1, 32, 32).
     """
     drawn = torch.as_tensor(ink, dtype=torch.float32).view(1, 1, SIZE, SIZE)
     rows, columns = (drawn[0, 0].amax(dim=d) > 0.1 for d in (1, 0))
@@ -64,14 +57,7 @@ def answers(models, image, *, top=3):
 def draw(models):
     """A pad to draw on, and beside it what each model answers after each stroke.
 
-    Parameters
-    ----------
-    models : dict of str to Module or Teacher
-        Classifiers of digits (N, 1, 32, 32).
-
-    Returns
-    -------
-    ipywidgets.HBox
+    ``models`` are classifiers of digits (N, 1, 32, 32) by name.
     """
     pad, said = Pad(), ipywidgets.HTML("Draw a digit, large, in one or more strokes.")
 

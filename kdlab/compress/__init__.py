@@ -1,4 +1,7 @@
-"""Smaller still: structured pruning, ONNX export checked against PyTorch, int8."""
+"""Smaller still: structured pruning, ONNX export checked against PyTorch, int8.
+
+Without the extra ``deploy`` each of these raises ImportError, which says what to install.
+"""
 
 from kdlab.compress.export import export_onnx
 from kdlab.compress.int8 import quantise_int8

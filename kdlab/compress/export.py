@@ -20,7 +20,7 @@ CHECKED_AT_ONCE = 64
 
 
 def export_onnx(model, images, path, *, tolerance=1e-4):
-    """Write a network to one ONNX file with a free batch size, and check it against PyTorch.
+    """The :class:`OnnxModel` of a network, written to one file, free in batch size, and checked.
 
     Parameters
     ----------
@@ -33,16 +33,10 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     tolerance : float
         Largest difference of a logit that is let pass, as a share of the largest logit (or of 1).
 
-    Returns
-    -------
-    OnnxModel
-
     Raises
     ------
     ValueError
         If an operator cannot be exported (the layer is named), or the file answers differently.
-    ImportError
-        Without the extra ``deploy``.
     """
     require("onnx", "onnxscript", "onnxruntime")
     if images.ndim != 4 or len(images) == 0:

@@ -10,11 +10,10 @@ CALIBRATION_BATCH = 32
 
 
 def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):
-    """Write an int8 version of an exported network; ranges come from calibration images.
+    """Write the int8 :class:`OnnxModel` of an exported network; ranges come from calibration images.
 
-    Static quantisation by ONNX Runtime in QDQ format: weights to int8 with a scale for each
-    output channel, activations to uint8 with a scale for each tensor (Jacob et al. 2018,
-    section 2, describe such a scheme).
+    Static quantisation by ONNX Runtime in QDQ format: weights to int8 with a scale for each output
+    channel, activations to uint8 with a scale for each tensor (as in Jacob et al. 2018, section 2).
 
     Parameters
     ----------
@@ -25,21 +24,14 @@ def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):
     path : str or path
         Where to write.
     reduce_range : bool
-        Use 7 of the 8 bits for weights. Processors without VNNI instructions add products in 16
-        bits, where full weights overflow: the network then answers worse on them (ONNX Runtime's
-        documentation on quantisation, "U8S8").
-
-    Returns
-    -------
-    OnnxModel
+        Use 7 of the 8 bits for weights: processors without VNNI instructions add products in 16 bits,
+        where full weights overflow (ONNX Runtime's documentation on quantisation, "U8S8").
 
     Raises
     ------
     ValueError
         If the images do not fit the network's input (both shapes are named) or there are none, a
         layer with weights cannot be quantised (it is named), or a range is not finite.
-    ImportError
-        Without the extra ``deploy``.
     """
     require("onnx", "onnxruntime")
     source = onnx_path if isinstance(onnx_path, OnnxModel) else OnnxModel(onnx_path)

@@ -11,7 +11,7 @@ from kdlab.teachers import Teacher
 
 
 def prune(model, images, *, ratio=0.5):
-    """A smaller copy of a network: in each layer the channels of least magnitude are taken out.
+    """A smaller copy of a network, in eval mode: the channels of least magnitude are taken out.
 
     Channels that depend on one another, through a residual connection for example, go together
     (Fang et al. 2023, section 3); their magnitude is the L2 norm over the group. Right after
@@ -27,11 +27,6 @@ def prune(model, images, *, ratio=0.5):
     ratio : float in (0, 1)
         The share of each layer's channels to take out. The classifier keeps its classes.
 
-    Returns
-    -------
-    Module
-        New, with fewer channels, in eval mode, its parameters trainable.
-
     Raises
     ------
     ValueError
@@ -39,8 +34,6 @@ def prune(model, images, *, ratio=0.5):
         cannot be cut so that they still fit (attention).
     TypeError
         If the model has no ``get_classifier()``: it would not be known what to keep.
-    ImportError
-        Without the extra ``deploy``.
     """
     if not 0 < ratio < 1:
         raise ValueError(f"ratio={ratio} must lie in (0, 1): the share of channels to take out")
@@ -56,10 +49,8 @@ def prune(model, images, *, ratio=0.5):
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer is not classifier:
             channels = layer.weight.shape[0]
             if int(channels * (1 - ratio)) < 1:
-                raise ValueError(
-                    f"ratio={ratio} leaves nothing of layer {name!r}: at most {channels - 1} of its "
-                    f"{channels} channels can go"
-                )
+                most = f"at most {channels - 1} of its {channels} channels can go"
+                raise ValueError(f"ratio={ratio} leaves nothing of layer {name!r}: {most}")
     images = images[:2].to(next(smaller.parameters()).device)
     try:
         with torch.enable_grad(), warnings.catch_warnings(action="ignore"):

@@ -36,8 +36,7 @@ class Part:
 
     def take(self, rows):
         """The same tensors at ``rows`` (indices or a mask)."""
-        tensors = (self.images, self.labels, self.sources, self.pose)
-        return Part(*(None if t is None else t[rows] for t in tensors))
+        return Part(*(None if tensor is None else tensor[rows] for tensor in vars(self).values()))
 
 
 class Splits(NamedTuple):
@@ -49,43 +48,29 @@ class Splits(NamedTuple):
     test: Part
 
 
-def _handwriting():
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = torch.tensor(digits.images / 16.0, dtype=torch.float32)[:, None]
-    return images, torch.tensor(digits.target, dtype=torch.int64)
+TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
 
 
-def _parts(sizes, seed, images, labels, sources):
-    """Cut ``sources`` into stratified parts of the given sizes; the last takes the rest."""
+def _cut(part, size, seed):
+    """Two parts that are stratified as far as that is possible: one of this size, and the rest."""
     from sklearn.model_selection import train_test_split
 
-    parts = []
-    for size in sizes:
-        if size == len(sources):
-            part, sources = sources, sources[:0]
-        elif size == 0:
-            part = sources[:0]
-        else:
-            enough = min(size, len(sources) - size) >= NUM_CLASSES
-            part, sources = train_test_split(
-                sources, train_size=size, stratify=labels[sources] if enough else None, random_state=seed
-            )
-        parts.append(part)
-    parts.append(sources)
-    return [Part(images[p], labels[p], p) for p in map(torch.as_tensor, parts)]
+    rows, rest = torch.arange(len(part)).numpy(), len(part) - size
+    if 0 in (size, rest):
+        return part.take(rows[:size]), part.take(rows[size:])
+    strata = part.labels if min(size, rest) >= NUM_CLASSES else None
+    both = train_test_split(rows, train_size=size, stratify=strata, random_state=seed)
+    return tuple(part.take(side) for side in both)
 
 
 def _upright(images):
     return F.interpolate(images, size=(SIZE, SIZE), mode="bilinear").clamp(0, 1)
 
 
-TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
-
-
 def _small_splits(labelled, seed):
     """The 8 x 8 splits: first the teacher's own sources (always the same), then the seed's four."""
+    from sklearn.datasets import load_digits
+
     if not NUM_CLASSES <= labelled <= TRANSFER_SOURCES:
         raise ValueError(
             f"labelled={labelled} must lie between {NUM_CLASSES} (one of each class) "
@@ -93,18 +78,18 @@ def _small_splits(labelled, seed):
         )
     if seed < 0:
         raise ValueError(f"seed={seed} must be at least 0")
-    images, labels = _handwriting()
-    everything = torch.arange(len(labels)).numpy()
-    teacher, rest = _parts([TEACHER_SOURCES], TEACHER_SEED, images, labels, everything)
-    transfer, validation, test = _parts(
-        [TRANSFER_SOURCES, VALIDATION_SOURCES], seed, images, labels, rest.sources.numpy()
-    )
-    few, pool = _parts([labelled], seed, images, labels, transfer.sources.numpy())
-    return teacher, Splits(few, pool, validation, test)
+    found = load_digits()
+    images = torch.tensor(found.images / 16.0, dtype=torch.float32)[:, None]
+    labels = torch.tensor(found.target, dtype=torch.int64)
+    everything = Part(images, labels, torch.arange(len(labels)))
+    teacher, rest = _cut(everything, TEACHER_SOURCES, TEACHER_SEED)
+    transfer, rest = _cut(rest, TRANSFER_SOURCES, seed)
+    validation, test = _cut(rest, VALIDATION_SOURCES, seed)
+    return teacher, Splits(*_cut(transfer, labelled, seed), validation, test)
 
 
 def digits(labelled=50, *, seed=0):
-    """Clean digits: 650 images to learn from, of which ``labelled`` have labels; 150; 397.
+    """:class:`Splits` of clean digits: 650 to learn from, of which ``labelled`` have labels; 150; 397.
 
     Parameters
     ----------
@@ -113,17 +98,13 @@ def digits(labelled=50, *, seed=0):
     seed : int
         Redraws which handwriting is labelled, pool, validation and test. The 600 sources that
         the shipped teachers learned from are in none of them, at any seed.
-
-    Returns
-    -------
-    Splits
     """
     _, splits = _small_splits(labelled, seed)
     return Splits(*(replace(part, images=_upright(part.images)) for part in splits))
 
 
 def cluttered_digits(labelled=650, *, views=1, seed=0):
-    """The same handwriting turned, bent, placed anywhere, among fragments of other digits.
+    """:class:`Splits` of the same handwriting turned, bent, placed anywhere, among fragments of others.
 
     Parameters
     ----------
@@ -134,16 +115,10 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
         always have one.
     seed : int
         Redraws the split and every warp.
-
-    Returns
-    -------
-    Splits
     """
     _, splits = _small_splits(labelled, seed)
-    counts = (views, views, 1, 1)
-    return Splits(
-        *(clutter(part, views=v, seed=4 * seed + i) for i, (part, v) in enumerate(zip(splits, counts)))
-    )
+    counts = enumerate(zip(splits, (views, views, 1, 1)))
+    return Splits(*(clutter(part, views=count, seed=4 * seed + i) for i, (part, count) in counts))
 
 
 def teacher_digits(*, cluttered=False, views=1):
@@ -167,13 +142,7 @@ def noisy_labels(part, share, *, seed=0):
     The noise is drawn by source: all views of one handwriting carry the same label, as they would
     if somebody had mislabelled it once.
 
-    Parameters
-    ----------
-    part : Part
-        Left as it is.
-    share : float in [0, 1]
-        Of the sources that get a wrong label, on average.
-    seed : int
+    ``share``, from 0 to 1, is that of the sources that get a wrong label on average.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share={share} must lie between 0 and 1")
@@ -186,25 +155,16 @@ def noisy_labels(part, share, *, seed=0):
 
 
 def clutter(part, *, views=1, seed=0, fragments=4, noise=0.15):
-    """Warp 8 x 8 digits onto a 32 x 32 canvas among fragments cut from the same part's digits.
+    """Warp a part's 8 x 8 digits onto a 32 x 32 canvas among fragments cut from its other digits.
 
     Parameters
     ----------
-    part : Part
-        Images (N, 1, 8, 8).
     views : int
-        Images made from each source.
-    seed : int
-        Of every random choice here.
+        Images made from each source, all with its label and source number.
     fragments : int
         Distractors an image; each is a small window of another warped digit.
     noise : float
         Standard deviation of the Gaussian pixel noise; images are clipped to [0, 1] afterwards.
-
-    Returns
-    -------
-    Part
-        Images (N * views, 1, 32, 32), all views of a source with its label and source number.
     """
     if views < 1:
         raise ValueError(f"views={views} must be at least 1")

@@ -225,13 +225,9 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
 
     Parameters
     ----------
-    folder : path
-    teacher : kdlab.teachers.Teacher
-    part : kdlab.photos.Part
-    make : callable
-        As in :meth:`Cache.write`; ``transform`` says in words what it does, with seed and sizes.
+    teacher, part, make
+        As in :meth:`Cache.write`; ``transform`` says in words what ``make`` does, with seed and sizes.
     classes : sequence of str
-    views : int
     outputs : sequence of str or int
         ``"logits"``, ``"embedding"``, and layers.
 

@@ -4,12 +4,7 @@ import math
 
 
 def keep_top(logits, count):
-    """The ``count`` largest logits, their classes, and the log of the others' mass, which is exact.
-
-    Returns
-    -------
-    (B, count) values, (B, count) classes, (B,) log of the sum of exponentials of all others
-    """
+    """The ``count`` largest logits (B, count), their classes, and the log of the others' mass (B,), exact."""
     ordered, classes = logits.float().sort(dim=1, descending=True)
     return ordered[:, :count], classes[:, :count], ordered[:, count:].logsumexp(dim=1)
 

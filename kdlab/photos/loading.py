@@ -52,7 +52,7 @@ class Photos:
 def load_photos(
     data, *, size, channels=3, share=0.2, seed=0, budget=4 * GIGABYTE, threads=None, progress=False
 ):
-    """List, decode and check every photo, and split them if they come unsplit.
+    """The :class:`Photos`: every one listed, decoded and checked, and split if they come unsplit.
 
     Parameters
     ----------
@@ -63,18 +63,10 @@ def load_photos(
         Side of the network's input in pixels. Larger photos are kept at 8/7 of it.
     channels : int
         3 for colour, 1 for grey.
-    share : float
-        Of each class, for validation, where there is no held-out part.
-    seed : int
-        Of that split.
+    share, seed
+        The share of each class for validation, where there is no held-out part, and the split's seed.
     budget : float
         Bytes of decoded images to keep in memory; those beyond it are decoded each time.
-    threads : int, optional
-    progress : bool
-
-    Returns
-    -------
-    Photos
 
     Raises
     ------

@@ -31,9 +31,8 @@ class Process(NamedTuple):
     def gather(self, rows):
         """Rows of all processes in order of rank, of each tensor; gradients flow to this process's rows.
 
-        A loss of the gathered batch is the same on every process, and each sees its own rows' part
-        of the gradient only. DDP takes the mean over processes where their sum is wanted: multiply
-        such a loss by ``world`` before ``backward``.
+        A loss of the gathered batch is the same on every process, each sees its own rows' part of the
+        gradient, and DDP takes the mean where their sum is wanted: multiply such a loss by ``world``.
         """
         if rows is None or self.world == 1:
             return rows

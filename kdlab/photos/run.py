@@ -155,12 +155,9 @@ def _photos(asked, recipe, channels, how):
         asked.data, size=recipe.size, channels=channels, share=asked.share, seed=recipe.view_seed,
         budget=asked.memory * GIGABYTE, threads=how.threads or 1, progress=how.progress,
     )  # fmt: skip
-    how.say(
-        f"{len(photos.classes)} classes, {len(photos.train)} photos to train on, "
-        f"{len(photos.validation)} to validate"
-    )
-    for note in photos.notes:
-        how.say(note)
+    counts = f"{len(photos.train)} photos to train on, {len(photos.validation)} to validate"
+    for line in (f"{len(photos.classes)} classes, {counts}", *photos.notes):
+        how.say(line)
     return photos
 
 
@@ -214,20 +211,17 @@ def _answers(teacher, photos, recipe, teaching, match, out, how, facts):
         progress=how.progress,
     )  # fmt: skip
     process.wait()
-    facts["cache, MB"] = cache.bytes / 1e6
-    how.say(
-        f"the teacher's answers to {recipe.views} views of each photo: {cache.bytes / 1e6:.1f} MB in {folder}"
-    )
+    size = facts["cache, MB"] = cache.bytes / 1e6
+    how.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
     if cache.answered:
         rows, start = list(range(min(64, cache.images))), time.perf_counter()
         for name in cache.shapes:
             cache.look_up(name, rows, 0)
         epoch = cache.break_even((time.perf_counter() - start) / len(rows))
-        facts |= {"ms an answer": 1e3 * cache.seconds / cache.answered, "break-even epoch": epoch}
-        how.say(
-            f"an answer took {facts['ms an answer']:.2f} ms: from epoch {epoch:.1f} on, asking once "
-            f"has cost less than asking always"
-        )
+        took = 1e3 * cache.seconds / cache.answered
+        facts |= {"ms an answer": took, "break-even epoch": epoch}
+        less = f"from epoch {epoch:.1f} on, asking once has cost less than asking always"
+        how.say(f"an answer took {took:.2f} ms: {less}")
     if teaching.verify:
         error = facts["largest error, logits"] = cache.verify(teacher, part, recipe.make)
         how.say(f"verified: the largest error of a stored logit is {error:.2g}")

@@ -105,8 +105,7 @@ class Recipe:
     smoothing: float = option(0.0, "of the hard labels")
 
     def __post_init__(self):
-        known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
-        for name, there in known.items():
+        for name, there in ("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("precision", PRECISIONS):
             if getattr(self, name) not in there:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; there are {', '.join(there)}")
         for name in ("size", "epochs", "batch_size", "views"):

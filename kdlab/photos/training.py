@@ -15,6 +15,7 @@ from kdlab.photos.parallel import Process
 from kdlab.photos.settings import OPTIMISERS, PRECISIONS, SCHEDULES, identity_of
 from kdlab.photos.views import normalise, prefetch
 from kdlab.progress_bar import progress_bar
+from kdlab.rows import on_device
 from kdlab.training import Objective, train
 
 _NOT_SHOWN = ("epoch", "step", "learning rate", "images/s", "seconds")
@@ -38,18 +39,13 @@ def fit(
     terms : list of kdlab.terms.Term
         With a row of targets an image of ``photos.train``, or a :class:`kdlab.photos.cache.Column`.
     folder : path
+        Of the checkpoint, from which ``resume`` goes on if there is one.
     recipe : kdlab.photos.settings.Recipe
-    resume : bool
-        Go on from the folder's checkpoint, if there is one.
-    every : float
-        Seconds between checkpoints within an epoch.
     process : kdlab.photos.parallel.Process, optional
     threads : int
         That prepare batches while the student trains; 0: the training thread does it.
-    progress : bool
     others : sequence of dataclass
-        Further settings that decide what comes out (:mod:`kdlab.photos.settings`): a checkpoint of
-        others is refused.
+        Further settings that decide what comes out: a checkpoint of other ones is refused.
 
     Returns
     -------
@@ -123,10 +119,9 @@ class _Run:
         weights = [*self.objective.parameters()]
         groups = [{"params": [p for p in weights if p.ndim > 1]},
                   {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0}]  # fmt: skip
-        self.optimiser = OPTIMISERS[recipe.optimiser](
-            groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self.schedule = SCHEDULES[recipe.schedule](self.optimiser, recipe.learning_rate, self.steps)
+        make, rate = OPTIMISERS[recipe.optimiser], recipe.learning_rate
+        self.optimiser = make(groups, lr=rate, weight_decay=recipe.weight_decay)
+        self.schedule = SCHEDULES[recipe.schedule](self.optimiser, rate, self.steps)
         self.scaler = torch.amp.GradScaler(process.device.type, enabled=recipe.precision == "float16")
         self.model = self._shared_by_all()
         self.step, self.rows = 0, []
@@ -164,10 +159,7 @@ class _Run:
         for images, given in prefetch(read, range(done, self.steps_an_epoch), threads=threads):
             torch.manual_seed(hash((self.recipe.seed, self.step, self.process.rank)))
             images = normalise(images.to(device), *self.statistics).to(memory_format=torch.channels_last)
-            yield (
-                images,
-                [tuple(part if part is None else part.to(device) for part in parts) for parts in given],
-            )
+            yield images, [tuple(on_device(part, device) for part in parts) for parts in given]
 
     def count(self, losses, seconds):
         """Count the step, its losses and its time."""
@@ -185,9 +177,8 @@ class _Run:
         means = (self.process.sum(self.sums) / self.process.world / self.steps_an_epoch).tolist()
         names = [*(term.name for term in self.terms), "total"]
         if not torch.tensor(means).isfinite().all():
-            raise FloatingPointError(
-                f"the loss is not finite in epoch {epoch}; try a lower learning rate, or float32"
-            )
+            advice = "try a lower learning rate, or float32"
+            raise FloatingPointError(f"the loss is not finite in epoch {epoch}; {advice}")
         logits = evaluate(self.student, self.photos.validation, self.recipe.size, self.process, threads)
         self.rows.append(
             {"epoch": epoch, "step": self.step, "learning rate": self.schedule.get_last_lr()[0],
