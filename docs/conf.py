@@ -11,6 +11,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import accessible  # noqa: E402
+import api_pages  # noqa: E402
 import claims  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
@@ -71,6 +72,7 @@ def _bring(source, folder):
 
 
 _bring(ROOT / "notebooks", HERE / "notebooks")
+api_pages.write(HERE / "api")
 (HERE / "claims.md").write_text(claims.claims_page())
 (HERE / "instructors" / "stuck.md").write_text(stuck.page())
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):

@@ -13,6 +13,10 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+import api_pages  # noqa: E402
+import claims  # noqa: E402
+
 BLOCK = re.compile(r"^ *```python\n(.*?)^ *```$", re.M | re.S)
 PLACE = re.compile(r"# (?P<added>added to )?(?P<path>[\w/]+\.py)(?:, below (?P<name>\w+))?\n")
 NEEDED = ("kdlab", "docs", "tests", "studies", "README.md", "pyproject.toml")
@@ -78,6 +82,16 @@ def test_there_is_an_example_of_each():
     assert [*SECTIONS] == ["Add a loss", "Add a task", "Add an exercise", "Add a lesson"]
 
 
+def test_nothing_in_the_map_of_the_house_imports_from_above():
+    house = re.search(r"```\nkdlab/\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)[1]
+    rows = [line.split("  ")[2].replace("/", "").split() for line in house.splitlines()]
+    at = {room: i for i, row in enumerate(rows) for room in row}
+    imports = api_pages.imports()
+    assert len(at) > 20 and set(at) <= set(imports)
+    for room in at:
+        assert not [other for other in imports[room] if at.get(other, -1) > at[room]], room
+
+
 def test_a_loss_passes_what_every_loss_passes(house):
     said = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/core/test_losses.py", "-k",
                "logit_loss or every_exported_loss")  # fmt: skip
@@ -139,9 +153,6 @@ def test_a_lesson_gets_its_links_and_runs_from_the_top(house):
     assert "99_two_moons.html" in text[0].source and "(00_start_here.ipynb)" in text[0].source
     assert "find_spec" in text[1].source and "launch.py" not in text[1].source
     run(house, "tests/execute.py", str(lesson))
-    sys.path.insert(0, str(ROOT / "docs"))
-    import claims
-
     ran = nbformat.read(lesson, as_version=4)
     figures = [o for cell in ran.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     assert figures and all(figure.metadata["image/png"]["alt"] for figure in figures)
