@@ -146,3 +146,27 @@ def write(folder):
     folder.mkdir()
     for name, text in pages().items():
         (folder / f"{name}.md").write_text(text)
+
+
+def mend_back_links(app, error):
+    """From a file's source back to where each object is documented: as the folder's, or as the file's.
+
+    Sphinx's viewcode keeps one of the two for a whole file.
+    """
+    if error or app.builder.name != "html":
+        return
+    known, sources = app.env.get_domain("py").objects, Path(app.outdir) / "_modules"
+    for page in (sources / "kdlab").rglob("*.html"):
+        file = ".".join(page.relative_to(sources).with_suffix("").parts)
+        link = re.compile(
+            rf'(?<=class="viewcode-back" href=")([^"#]+)#({re.escape(file.rpartition(".")[0])}[^"]+)"'
+        )
+
+        def mended(found, file=file):
+            address, name = found.groups()
+            room = file.rpartition(".")[0]
+            own = name if name.startswith(f"{file}.") else file + name.removeprefix(room)
+            right = next((n for n in (name, own) if n in known), None)
+            return f'{address}#{right}"' if right else f'{address}"'
+
+        page.write_text(link.sub(mended, page.read_text()))

@@ -56,6 +56,7 @@ html_theme_options = {
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_inherit_docstrings = False  # what PyTorch says of every Module
 autodoc_mock_imports = ["anywidget", "traitlets"]
 napoleon_google_docstring = False
 linkcheck_ignore = [r"https://(colab\.research\.google\.com|mybinder\.org).*"]
@@ -98,4 +99,5 @@ def setup(app):
     app.add_html_math_renderer(
         "mathml", inline_renderers=(mathml.inline, None), block_renderers=(mathml.block, None)
     )
+    app.connect("build-finished", api_pages.mend_back_links)
     app.connect("build-finished", accessible.mend)
