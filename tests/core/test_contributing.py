@@ -158,3 +158,10 @@ def test_a_lesson_gets_its_links_and_runs_from_the_top(house):
     assert figures and all(figure.metadata["image/png"]["alt"] for figure in figures)
     (row,) = claims.lesson_claims(ran)
     assert row[1] in ("helps", "hurts", "not shown") and row[4:] == ["3", "hard labels"]
+
+
+def test_readmes_examples_that_need_no_photos_run(house):
+    examples = [code for codes in blocks("README.md").values() for code in codes if "photos/" not in code]
+    assert len(examples) == 2
+    study, table = (run(house, "-c", code.replace("seeds=10", "seeds=1")) for code in examples)
+    assert "1 paired seeds; baseline: hard labels" in study and 0 <= float(table) <= 100
