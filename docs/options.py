@@ -6,6 +6,7 @@ and fails where the page differs.
 
 import argparse
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def row(action, default):
     *first, last = [f"`{choice}`" for choice in action.choices or [""]]
     choices = f"{', '.join(first)} or {last}" if first else ""
     said = (action.help or "").removesuffix(f"(default: {default})").strip()
+    said = re.sub(r"(?<![\w-])--[\w-]+", r"`\g<0>`", said)
     if action.required:
         shown = "required" if default is inspect.Parameter.empty else f"required, in Python `{default}`"
     elif isinstance(default, bool):
