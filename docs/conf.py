@@ -11,6 +11,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import accessible  # noqa: E402
+import api_pages  # noqa: E402
 import claims  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
@@ -55,6 +56,7 @@ html_theme_options = {
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_inherit_docstrings = False  # what PyTorch says of every Module
 autodoc_mock_imports = ["anywidget", "traitlets"]
 napoleon_google_docstring = False
 linkcheck_ignore = [r"https://(colab\.research\.google\.com|mybinder\.org).*"]
@@ -71,6 +73,7 @@ def _bring(source, folder):
 
 
 _bring(ROOT / "notebooks", HERE / "notebooks")
+api_pages.write(HERE / "api")
 (HERE / "claims.md").write_text(claims.claims_page())
 (HERE / "instructors" / "stuck.md").write_text(stuck.page())
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
@@ -96,4 +99,5 @@ def setup(app):
     app.add_html_math_renderer(
         "mathml", inline_renderers=(mathml.inline, None), block_renderers=(mathml.block, None)
     )
+    app.connect("build-finished", api_pages.mend_back_links)
     app.connect("build-finished", accessible.mend)

@@ -29,7 +29,6 @@ if importlib.util.find_spec("kdlab") is None:
 import torch
 
 torch.set_num_threads(1)  # faster than two for networks this small"""
-BEGIN, END = "<!-- launch -->", "<!-- /launch -->"
 
 
 def where(root=ROOT):
@@ -91,8 +90,10 @@ def nbgitpuller(repository, ref, lesson):
     return f"```\nhttps://HUB/hub/user-redirect/git-pull?{urlencode(query)}\n```"
 
 
-def between_marks(path, content):
-    return re.sub(f"{BEGIN}.*?{END}", f"{BEGIN}\n{content}\n{END}", path.read_text(), flags=re.S)
+def between_marks(path, content, mark="launch"):
+    """The file's text with this content between ``<!-- mark -->`` and ``<!-- /mark -->``."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{content}\n{end}", path.read_text(), flags=re.S)
 
 
 def planned(root=ROOT):

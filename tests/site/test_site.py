@@ -1,5 +1,6 @@
 """The site builds without a warning, its links lead somewhere, and it asks nobody else for anything."""
 
+import pkgutil
 import re
 import sys
 from html.parser import HTMLParser
@@ -82,12 +83,25 @@ def test_the_claims_page_holds_every_verdict_of_every_lesson(site):
     assert text.count("<tr") > 20
 
 
-def test_every_public_room_has_its_page_in_the_api(site):
+def test_every_public_module_has_its_place_in_the_api(site):
     import kdlab
 
     text = "".join(path.read_text() for path in (site / "api").glob("*.html"))
-    for room in kdlab._ROOMS:
-        assert f"module-kdlab.{room}" in text, room
+    modules = [module.name for module in pkgutil.walk_packages(kdlab.__path__, "kdlab.")]
+    public = [name for name in modules if not any(part.startswith("_") for part in name.split("."))]
+    assert {"kdlab.losses", "kdlab.photos.cache"} <= set(public)
+    for name in public:
+        assert f'"module-{name}"' in text or f'<section id="{re.sub("[._]", "-", name)}">' in text, name
+
+
+def test_the_index_of_the_api_lists_every_room_above_what_it_imports(site):
+    import kdlab
+
+    text = (site / "api" / "index.html").read_text()
+    rooms = [module.name for module in pkgutil.iter_modules(kdlab.__path__)]
+    rooms = [room for room in rooms if not room.startswith("_")]
+    at = {room: text.index(f"kdlab.{room}</span>") for room in rooms}  # the top floor comes first
+    assert at["study"] < at["distill"] < at["terms"] < at["losses"] < at["names"]
 
 
 def test_the_page_of_mistakes_names_them_all(site):
