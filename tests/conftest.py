@@ -28,6 +28,17 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
+@pytest.fixture
+def no_connection(monkeypatch):
+    """Whoever asks for an address or a connection fails the test: no retries, no waiting."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError(f"asked for a connection: {arguments}")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setattr("socket.socket.connect", refuse)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, worker_id):
     """The site, built once, whichever of the parallel workers asks first; its folder."""

@@ -1,7 +1,5 @@
 """Teachers from the places and in the formats that people have, with local files in the hub's own layout."""
 
-import time
-
 import pytest
 import timm
 import torch
@@ -63,13 +61,12 @@ def test_a_hub_id_from_the_hubs_own_cache(tmp_path, network, monkeypatch):
     assert same(teacher, network) and teacher.classes == tuple("abcdefg")
 
 
-def test_offline_a_hub_name_is_one_line_without_the_hubs_retries(tmp_path, monkeypatch):
+def test_offline_a_hub_name_is_one_line_without_the_hubs_retries(tmp_path, monkeypatch, no_connection):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("kdlab.hub.reachable", lambda url: False)
-    start = time.perf_counter()
     with pytest.raises(
         OSError, match="the hub cannot be reached; the shipped teachers need no network"
     ) as caught:
         open_teacher("resnet18.a1_in1k")
-    assert time.perf_counter() - start < 100 and "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -11,6 +11,7 @@ import torch
 
 import kdlab.distill
 import kdlab.measure
+import kdlab.report
 import kdlab.run
 import kdlab.study
 
@@ -67,3 +68,4 @@ kdlab.measure.latency = few_runs(kdlab.measure.latency)
 kdlab.distill.distill = kdlab.study.distill = few_steps(kdlab.distill.distill)
 kdlab.study.compare = few_seeds(kdlab.study.compare)
 kdlab.run.run = few_epochs(kdlab.run.run)
+kdlab.report.export = lambda network, images, path: ""  # lesson 07 exports
