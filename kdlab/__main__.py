@@ -11,7 +11,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="kdlab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     teach = commands.add_parser("teach", help="train a teacher and write its weights with a card")
-    teach.add_argument("name", help="digits- or cluttered- with small, large or smoothed; or cluttered-tiny")
+    teach.add_argument("name", help="of a recipe, such as digits-small; a wrong one lists those there are")
     teach.add_argument("--out", default=TEACHERS, help="folder to write to (default: %(default)s)")
     teach.add_argument("--steps", type=int, help="fewer or more steps than the recipe's")
     commands.add_parser("teachers", help="list the shipped teachers, checking each file against its card")

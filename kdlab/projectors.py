@@ -49,7 +49,7 @@ class Projector(nn.Module):
             )
         else:
             self.weights = nn.Conv2d(ours[0], theirs[0], 1, bias=False)
-        self.way = self._words(tuple(student_shape))
+        self.way = self._in_words(tuple(student_shape))
         return self
 
     def forward(self, features):
@@ -63,7 +63,7 @@ class Projector(nn.Module):
             return self.weights(features.mean(dim=(2, 3)) if features.ndim == 4 else features)
         return self.weights(_resize(features, _as_map(self.teacher_shape)[1:]))
 
-    def _words(self, shape):
+    def _in_words(self, shape):
         if isinstance(self.weights, nn.Identity):
             return "unchanged"
         if isinstance(self.weights, nn.Linear):

@@ -53,9 +53,9 @@ def compare(
     Raises
     ------
     ValueError
-        Before training, if there are no seeds, no candidates in an arm, or the baseline is not
-        among the arms; before a seed's training, if what any of its arms matches does not fit.
-        An error after the first seed carries the finished ones as its attribute ``finished``.
+        Before training, if seeds, candidates or the baseline are missing; before a seed's training, if
+        what any of its arms matches does not fit. An error after the first seed carries the finished
+        ones as its attribute ``finished``.
     """
     seeds = _seeds(seeds)
     inspect.signature(distill).bind(None, None, None, **training)  # a misspelt option ends here

@@ -169,7 +169,7 @@ def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=Tru
     targets = teacher_features if rows is not None else tokens_to_map(teacher_features)
     shape = targets.shape[-1:] if rows is not None else targets.shape[1:]
     projector = Projector(shape, tokens=rows is not None) if project else None
-    name = name or f"{_words(loss)} at {layer}"
+    name = name or f"{_loss_name(loss)} at {layer}"
     uneven = rows is not None or loss not in (hint_loss, attention_transfer_loss)
     return Term(name, targets, loss, weight, layer, projector, rows=rows, over_batch=uneven)
 
@@ -180,8 +180,8 @@ def relations(teacher_embeddings, *, weight=1.0, loss=relational_distance_loss, 
     Teacher's embeddings (N, D), for example ``teacher.outputs(images).embedding``, and a relational loss of
     ``kdlab.losses``. The values of these differ by orders of magnitude, and so do useful weights.
     """
-    return Term(_words(loss), teacher_embeddings, loss, weight, layer)
+    return Term(_loss_name(loss), teacher_embeddings, loss, weight, layer)
 
 
-def _words(loss):
+def _loss_name(loss):
     return getattr(loss, "__name__", "features").removesuffix("_loss").replace("_", " ")

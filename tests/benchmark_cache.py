@@ -17,7 +17,7 @@ from torch import nn
 from kdlab.distill import features, hard_labels, relations, soft_targets
 from kdlab.losses import soft_target_loss
 from kdlab.measure import multiply_adds
-from kdlab.photos import Part, Photos
+from kdlab.photos import PhotoList, Photos
 from kdlab.photos.cache import bytes_a_view, open_cache
 from kdlab.photos.evaluation import statistics as channel_statistics
 from kdlab.photos.settings import Recipe
@@ -53,7 +53,7 @@ def photos(count):
     """As many photos as asked for, of which 256 differ."""
     pool = torch.randint(256, (256, 3, SIZE + 8, SIZE + 8), dtype=torch.uint8)
     labels = torch.arange(count) % CLASSES
-    part = Part(tuple(map(str, range(count))), labels, str(count), lambda i: pool[i % 256])
+    part = PhotoList(tuple(map(str, range(count))), labels, str(count), lambda i: pool[i % 256])
     return Photos(part, part, tuple(map(str, range(CLASSES))), (), ())
 
 

@@ -49,10 +49,8 @@ def predict(model, inputs, *, batch_size=256, progress=False):
 
     Raises
     ------
-    TypeError
-        If the model cannot be asked.
-    ValueError
-        If there are no inputs, or not as many answers as inputs.
+    TypeError, ValueError
+        If the model cannot be asked, there are no inputs, or not as many answers as inputs.
     """
     if getattr(model, "asks_in_batches", False):
         return model(inputs)

@@ -44,10 +44,6 @@ def probe(train, train_targets, test, test_targets, *, strength=1000.0):
     train_targets, test_targets : Tensor of shape (N, k), (M, k)
     strength : float
         Of the ridge penalty; far below the number of images a wide map is overfitted.
-
-    Returns
-    -------
-    list of k floats
     """
     from sklearn.linear_model import Ridge
     from sklearn.metrics import r2_score

@@ -7,7 +7,7 @@ import time
 import torch
 
 from kdlab.files import write_atomically
-from kdlab.photos.settings import default_of
+from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "checkpoint.pt"
 PARTS = {"weights": "objective", "optimiser": "optimiser", "schedule": "schedule", "scaler": "scaler"}
@@ -54,8 +54,9 @@ def load_checkpoint(run, folder):
         ) from error
     for key, ours in run.identity.items():
         # A checkpoint from before an option was there is of a run at its default.
-        theirs = state["run"].get(key, default_of(key))
-        if theirs != ours:
+        default = OPTIONS[key].metadata["unset"] if key in OPTIONS else None
+        theirs = state["run"].get(key, default)
+        if theirs is not REQUIRED and theirs != ours:
             raise ValueError(
                 f"{path} is of another run; {key}: there {theirs}, now {ours}; "
                 f"give another --out, or go without --resume"

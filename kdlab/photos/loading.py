@@ -22,7 +22,7 @@ GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
-class Part:
+class PhotoList:
     """One part of a set of photos, images decoded when asked for or kept in memory.
 
     ``names`` and ``labels`` (N,) int64 have an entry an image; ``digest`` is a hash of all names and
@@ -42,8 +42,8 @@ class Part:
 class Photos:
     """Training and validation photos, class names, bad images with the reason, and remarks."""
 
-    train: Part
-    validation: Part
+    train: PhotoList
+    validation: PhotoList
     classes: tuple
     bad: tuple
     notes: tuple
@@ -244,7 +244,7 @@ def _part(items, decode):
     lines = "\n".join(f"{item.name}\t{item.label}\t{item.digest}" for item in items)
     digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     labels = torch.tensor([item.label for item in items], dtype=torch.int64)
-    return Part(tuple(item.name for item in items), labels, digest, partial(_read, items, decode))
+    return PhotoList(tuple(item.name for item in items), labels, digest, partial(_read, items, decode))
 
 
 def _read(items, decode, i):

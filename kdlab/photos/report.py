@@ -29,7 +29,7 @@ def write_report(outcome, out, *, name, options):
     network, photos, recipe = outcome.student.to("cpu").eval(), outcome.photos, outcome.recipe
     folder = save_student(network, out / "student", name, options, photos.classes, recipe.size)
     images = torch.randn(TIMED_BATCH, options["in_chans"], recipe.size, recipe.size)
-    remarks = export(network, images, out / "student.onnx")
+    remarks = try_onnx(network, images, out / "student.onnx")
     models = {"teacher": outcome.teacher.to("cpu")} if outcome.teacher else {}
     cost = cost_table({**models, "student": network}, images, threads=torch.get_num_threads()).round(2)
     curves(outcome, out / "curves.png")
@@ -70,7 +70,7 @@ def save_student(network, folder, name, options, classes, size):
     return folder
 
 
-def export(network, images, path):
+def try_onnx(network, images, path):
     """Write ONNX if what it takes is here; the remarks, which say what is not."""
     try:
         export_onnx(network, images, path)

@@ -134,7 +134,7 @@ class Running:
     every: float = option(600.0, "seconds between checkpoints within an epoch", decides=False, metavar="S")
     threads: int = option(2, "that decode and augment", decides=False)
     device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", decides=False)
-    progress: bool = option(True, "say nothing", decides=False, flag="--quiet")
+    progress: bool = option(True, "no bars and no words", decides=False, flag="--quiet")
 
     def __post_init__(self):
         if self.seeds < 1:
@@ -151,12 +151,6 @@ def identity_of(*settings):
         option.name: getattr(group, option.name) for group in settings for option in fields(group)
         if option.metadata["decides"]
     }  # fmt: skip
-
-
-def default_of(name):
-    """What an option of that name is where nothing is said; None if it has no default."""
-    default = OPTIONS[name].metadata["unset"] if name in OPTIONS else None
-    return None if default is REQUIRED else default
 
 
 def split(given):

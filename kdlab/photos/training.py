@@ -61,7 +61,7 @@ def fit(
     """
     process, folder = process or Process(), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(student.to(process.device), photos, terms, recipe, process, others)
+    run = _Training(student.to(process.device), photos, terms, recipe, process, others)
     if resume:
         load_checkpoint(run, folder)
     bar = progress_bar(
@@ -91,7 +91,7 @@ def fit(
     return run.rows
 
 
-class _Run:
+class _Training:
     """What a checkpoint holds: the objective with all that trains it, and how far it has come."""
 
     def __init__(self, student, photos, terms, recipe, process, others):

@@ -42,10 +42,6 @@ def load_teacher(name, *, num_classes=10, in_chans=1, input_size=32):
     num_classes, in_chans, input_size : int
         What the data has.
 
-    Returns
-    -------
-    Teacher
-
     Raises
     ------
     ValueError
@@ -67,7 +63,6 @@ def open_teacher(name, *, architecture=None):
     name : str or path
         As there, or a PyTorch checkpoint: a file of weights, or of a dict with them, of the timm
         model that ``architecture`` names.
-    architecture : str, optional
     """
     path = Path(name) if str(name).endswith(".safetensors") else TEACHERS / f"{name}.safetensors"
     if architecture is not None:

@@ -81,14 +81,7 @@ class Teacher:
         ----------
         images : Tensor of shape (N, in_chans, input_size, input_size)
         layers : sequence of int
-            As in :func:`kdlab.models.forward`.
-        batch_size : int
-        progress : bool
-            Show a bar with the remaining time.
-
-        Returns
-        -------
-        Outputs
+            As in :func:`kdlab.models.forward`, which also says what comes back.
 
         Raises
         ------
@@ -124,18 +117,12 @@ class Teacher:
 
 
 def size_ratio(teacher, student):
-    """How many times more parameters the teacher has than the student.
+    """How many times more parameters the teacher has than the student; each a Teacher or a Module.
 
     Warns, with both sizes, where the teacher is the smaller one: more often a mix-up than a plan.
-
-    Parameters
-    ----------
-    teacher, student : Teacher or Module
     """
-    sizes = [
-        sum(p.numel() for p in (m.network if isinstance(m, Teacher) else m).parameters())
-        for m in (teacher, student)
-    ]
+    networks = (m.network if isinstance(m, Teacher) else m for m in (teacher, student))
+    sizes = [sum(p.numel() for p in network.parameters()) for network in networks]
     if sizes[0] < sizes[1]:
         warnings.warn(
             f"the teacher has {sizes[0]:,} parameters, the student {sizes[1]:,}: are the two swapped?",

@@ -7,11 +7,11 @@ the whole of it is run by nbval, on the lessons as they are.
 import functools
 import math
 
+import kdlab.report
 import torch
 
 import kdlab.distill
 import kdlab.measure
-import kdlab.report
 import kdlab.run
 import kdlab.study
 
