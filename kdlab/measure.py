@@ -129,8 +129,7 @@ def cost_table(models, images, *, threads=1, seconds=0.5):
     Parameters
     ----------
     models : dict of str to Module, Teacher or OnnxModel
-    images : Tensor of shape (B, channels, height, width)
-    threads, seconds
+    images, threads, seconds
         As for :func:`latency`.
 
     Returns

@@ -58,13 +58,12 @@ def _not_finite(rows):
 def _quantise(source, images, path, reduce_range):
     quantization = require("onnxruntime.quantization")
 
-    class Reader(quantization.CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(images.cpu().float().split(CALIBRATION_BATCH))
+    batches = images.cpu().float().split(CALIBRATION_BATCH)
+    feeds = iter([{source.input.name: batch.numpy()} for batch in batches])
 
+    class Reader(quantization.CalibrationDataReader):
         def get_next(self):
-            batch = next(self.batches, None)
-            return None if batch is None else {source.input.name: batch.numpy()}
+            return next(feeds, None)
 
     previous = logging.root.level
     logging.root.setLevel(logging.ERROR)  # it advises a step that the export has done
