@@ -65,8 +65,7 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
     Raises
     ------
     ValueError
-        If there are not as many shares as terms, a share is not a finite number above 0, or a
-        term has no gradient to scale.
+        If shares are missing or not finite numbers above 0, or a term has no gradient to scale.
     """
     shares = [1.0] * len(match) if shares is None else list(shares)
     if len(shares) != len(match):

@@ -22,7 +22,6 @@ def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):
     calibration_images : Tensor of shape (N, channels, height, width)
         Images to learn from, or of the pool: never of the test set. A hundred are often enough.
     path : str or path
-        Where to write.
     reduce_range : bool
         Use 7 of the 8 bits for weights: processors without VNNI instructions add products in 16 bits,
         where full weights overflow (ONNX Runtime's documentation on quantisation, "U8S8").
