@@ -35,15 +35,13 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     names = [term.name for term in match]
     if not sum(norms) > 0:
         raise ValueError(f"no gradient reaches the student's parameters from {', '.join(names)}")
-    return pd.DataFrame(
-        {
-            "weight": [term.weight for term in match],
-            "loss": [history[name].mean().item() for name in names],
-            "gradient norm": norms,
-            "share, %": [100 * norm / sum(norms) for norm in norms],
-        },
-        index=names,
-    )
+    columns = {
+        "weight": [term.weight for term in match],
+        "loss": [history[name].mean().item() for name in names],
+        "gradient norm": norms,
+        "share, %": [100 * norm / sum(norms) for norm in norms],
+    }
+    return pd.DataFrame(columns, index=names)
 
 
 def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, seed=0):
@@ -67,8 +65,7 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
     Raises
     ------
     ValueError
-        If there are not as many shares as terms, a share is not a finite number above 0, or a
-        term has no gradient to scale.
+        If shares are missing or not finite numbers above 0, or a term has no gradient to scale.
     """
     shares = [1.0] * len(match) if shares is None else list(shares)
     if len(shares) != len(match):

@@ -108,14 +108,8 @@ class Energy(NamedTuple):
 def estimated_energy(milliseconds, *, watts):
     """An *estimate* of the energy of one forward pass: its time multiplied by a stated power.
 
-    Nothing is measured but the time. The power is what you say it is, for example the
-    processor's rated power divided by its cores; at equal power, energy says what latency says.
-
-    Parameters
-    ----------
-    milliseconds : float
-        As from :func:`latency`.
-    watts : float
+    Nothing is measured but the time, as by :func:`latency`. The power is what you say it is, for example
+    the processor's rated power divided by its cores; at equal power, energy says what latency says.
     """
     for name, value in (("milliseconds", milliseconds), ("watts", watts)):
         if not value > 0:
@@ -129,8 +123,7 @@ def cost_table(models, images, *, threads=1, seconds=0.5):
     Parameters
     ----------
     models : dict of str to Module, Teacher or OnnxModel
-    images : Tensor of shape (B, channels, height, width)
-    threads, seconds
+    images, threads, seconds
         As for :func:`latency`.
 
     Returns

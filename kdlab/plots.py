@@ -110,15 +110,9 @@ def intervals(result, *, title=None):
 
 
 def bars(names, groups, *, xlabel, ylabel, alt, title=None):
-    """Bars side by side, told apart by colour and hatching.
+    """Bars side by side above each of the names, told apart by colour and hatching.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Below the places where bars stand together.
-    groups : dict of str to sequence of float
-        A bar at each place.
-    xlabel, ylabel, alt, title : str
+    ``groups`` has by label a height for each of the names.
     """
     figure, axis = axes(height=2.8)
     width = 0.8 / len(groups)

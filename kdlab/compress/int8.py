@@ -22,7 +22,6 @@ def quantise_int8(onnx_path, calibration_images, path, *, reduce_range=True):
     calibration_images : Tensor of shape (N, channels, height, width)
         Images to learn from, or of the pool: never of the test set. A hundred are often enough.
     path : str or path
-        Where to write.
     reduce_range : bool
         Use 7 of the 8 bits for weights: processors without VNNI instructions add products in 16 bits,
         where full weights overflow (ONNX Runtime's documentation on quantisation, "U8S8").
@@ -58,13 +57,12 @@ def _not_finite(rows):
 def _quantise(source, images, path, reduce_range):
     quantization = require("onnxruntime.quantization")
 
-    class Reader(quantization.CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(images.cpu().float().split(CALIBRATION_BATCH))
+    batches = images.cpu().float().split(CALIBRATION_BATCH)
+    feeds = iter([{source.input.name: batch.numpy()} for batch in batches])
 
+    class Reader(quantization.CalibrationDataReader):
         def get_next(self):
-            batch = next(self.batches, None)
-            return None if batch is None else {source.input.name: batch.numpy()}
+            return next(feeds, None)
 
     previous = logging.root.level
     logging.root.setLevel(logging.ERROR)  # it advises a step that the export has done

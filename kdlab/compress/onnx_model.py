@@ -103,10 +103,7 @@ class OnnxModel:
         return total
 
     def peak_memory(self, images):
-        """Most bytes of tensors alive at once in one forward pass of ``images``, without weights.
-
-        From ONNX Runtime's own profile of the graph as it runs it, after its optimisations.
-        """
+        """Most bytes of tensors alive at once, without weights, by the runtime's profile of its own graph."""
         onnx = require("onnx")
         with tempfile.TemporaryDirectory() as folder:
             kept = {

@@ -108,13 +108,10 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
 
     Parameters
     ----------
-    labelled : int from 10 to 650
-        How many sources come with a label, as in :func:`digits`.
+    labelled, seed : int
+        As in :func:`digits`; the seed redraws every warp too.
     views : int
-        How many images are made from each source that is learned from; validation and test
-        always have one.
-    seed : int
-        Redraws the split and every warp.
+        Images of each source that is learned from; validation and test always have one.
     """
     _, splits = _small_splits(labelled, seed)
     counts = enumerate(zip(splits, (views, views, 1, 1)))

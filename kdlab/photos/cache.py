@@ -50,6 +50,7 @@ class Cache:
     views: int
     shapes: dict
     shard: int
+    kept: int | None  # logits of an image; None: all of them
     seconds: float = 0.0
     answered: int = 0
     _shards: dict = field(default_factory=dict, repr=False)
@@ -57,11 +58,6 @@ class Cache:
     def column(self, name):
         """The answers called ``name``: ``"logits"``, ``"embedding"`` or a layer."""
         return Column(self, str(name))
-
-    @property
-    def kept(self):
-        """How many logits of an image are kept; None: all of them."""
-        return kept_logits(self.shapes)
 
     @property
     def bytes(self):
@@ -271,4 +267,4 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
                 f"the cache {folder} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
                 f"delete it or name another (--cache)"
             )
-    return Cache(folder, len(part), views, shapes, shard)
+    return Cache(folder, len(part), views, shapes, shard, kept_logits(shapes))

@@ -44,16 +44,14 @@ def add_commands(commands):
                 _add(section, field)
 
 
-_SWITCH = {False: "store_true", True: "store_false"}
-
-
 def _add(section, field):
     """Add an option to a section of the help, read as the field's type says."""
     more, default = field.metadata, field.metadata["unset"]
     text = more["help"]
     flag = more.get("flag", f"--{field.name.replace('_', '-')}")
     if isinstance(default, bool):
-        section.add_argument(flag, dest=field.name, help=text, action=_SWITCH[default])
+        switch = "store_false" if default else "store_true"
+        section.add_argument(flag, dest=field.name, help=text, action=switch)
         return
     needed = default is REQUIRED or field.name == "teacher"
     if not (needed or default is None or "default:" in text or str(default) in text.split()):

@@ -62,9 +62,8 @@ def save_student(network, folder, name, options, classes, size):
         return folder
     channels = options["in_chans"]
     mean, std = statistics(network, channels)
-    network.pretrained_cfg.update(
-        input_size=(channels, size, size), mean=mean, std=std, num_classes=len(classes)
-    )
+    shape = {"input_size": (channels, size, size), "num_classes": len(classes)}
+    network.pretrained_cfg.update(mean=mean, std=std, **shape)
     options = {k: v for k, v in options.items() if k != "pretrained"}
     timm.models.save_for_hf(network, folder, safe_serialization=True, model_args=options, model_config=names)
     return folder

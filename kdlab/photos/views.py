@@ -99,5 +99,4 @@ def prefetch(make, keys, *, threads=1, depth=4):
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
