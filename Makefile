@@ -31,8 +31,7 @@ execute: .venv/ready
 	$(BIN)/python tests/execute.py $(LESSONS)
 
 teachers: .venv/ready
-	for name in digits-small digits-large digits-smoothed \
-	    cluttered-tiny cluttered-small cluttered-large cluttered-smoothed; do \
+	for name in $$($(BIN)/python -c "from kdlab.teachers.teach import recipes; print(*recipes())"); do \
 	    $(BIN)/python -m kdlab teach $$name || exit 1; done
 
 # The studies that are too slow for a lesson; their results are stored in data/results.

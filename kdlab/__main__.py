@@ -45,8 +45,9 @@ def main(arguments=None):
 
 
 def _print_card(teacher):
-    line = "{name:16} {parameters:>10,} parameters  {accuracy:5.1f} % on {data}"
-    print(line.format_map(teacher.card))
+    card = teacher.card
+    reached = f"{card['accuracy']:5.1f} % on " if "accuracy" in card else ""
+    print(f"{card['name']:16} {card['parameters']:>10,} parameters  {reached}{card['data']}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import torch
 
 from kdlab import rows as tree
-from kdlab.models.forward import evaluated
+from kdlab.models.outputs import evaluated
 from kdlab.training import row_stream
 
 

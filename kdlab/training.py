@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from kdlab.models.forward import Outputs, call, evaluated, forward, heads_of
+from kdlab.models.outputs import Outputs, call, evaluated, forward, heads_of
 from kdlab.rows import shapes, take
 
 

@@ -79,10 +79,8 @@ def main(paths):
         seconds, first, memory = run_lesson(notebook, "notebooks")
         tidy(notebook)
         nbformat.write(notebook, path)
-        print(
-            f"{path}: {seconds:.0f} s, first figure after {first:.0f} s, {memory:.0f} MB above the imports",
-            flush=True,
-        )
+        shown = "no figure" if first is None else f"first figure after {first:.0f} s"
+        print(f"{path}: {seconds:.0f} s, {shown}, {memory:.0f} MB above the imports", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a model answers, and what is read off its answers."""
 
-from kdlab.metrics.answers import answers, predict
+from kdlab.metrics.answers import predict
 from kdlab.metrics.classification import (
     accuracy,
     agreement,
@@ -12,6 +12,6 @@ from kdlab.metrics.classification import (
 from kdlab.metrics.representation import linear_cka, probe, recall_at_1
 
 __all__ = [
-    "accuracy", "agreement", "answers", "calibration_error", "entropy", "linear_cka",
+    "accuracy", "agreement", "calibration_error", "entropy", "linear_cka",
     "negative_log_likelihood", "predict", "probe", "recall", "recall_at_1",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import torch
 
 from kdlab import rows
-from kdlab.models.forward import Outputs, evaluated, forward
+from kdlab.models.outputs import Outputs, evaluated, forward
 from kdlab.progress_bar import progress_bar
 
 TINY = 1e-6  # what an ensemble calls impossible counts as this probable

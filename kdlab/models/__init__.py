@@ -2,6 +2,6 @@
 
 from kdlab.models.create import create_student, own_students
 from kdlab.models.digits import MLP, TinyCNN
-from kdlab.models.forward import Outputs, evaluated, forward
+from kdlab.models.outputs import Outputs, evaluated, forward
 
 __all__ = ["MLP", "Outputs", "TinyCNN", "create_student", "evaluated", "forward", "own_students"]

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlab.metrics import answers
+from kdlab.metrics.answers import answers
 from kdlab.photos.parallel import Process
 from kdlab.photos.views import central_views, normalise, prefetch
 from kdlab.teachers import Teacher

@@ -52,8 +52,8 @@ class Photos:
         None, "to the model: width=16, output_stride=8, drop_rate=0.1",
         metavar="KEY=VALUE", nargs="+", parse=str, flag="--student-option",
     )  # fmt: skip
-    share: float = option(0.2, "for validation, of photos that come unsplit")
-    memory: float = option(4.0, "of decoded photos to keep", decides=False, metavar="GB")
+    share: float = option(0.2, "of each class for validation, where photos come unsplit")
+    memory: float = option(4.0, "gigabytes of decoded photos to keep", decides=False, metavar="GB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class Recipe:
     """training"""
 
     size: int = option(help="input in pixels (default: the teacher's, else 224)", unset=None)
-    epochs: int = option(30)
+    epochs: int = option(30, "passes over the photos")
     batch_size: int = option(64, "of all processes together")
     learning_rate: float = option(0.002, "the highest")
     optimiser: str = option("adamw", choices=OPTIMISERS)

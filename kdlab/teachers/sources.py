@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from kdlab.models import create_student
 from kdlab.names import nearest
 from kdlab.teachers.teacher import Teacher
 
@@ -11,7 +12,7 @@ _HERE = Path(__file__).resolve().parent.parent
 # In a wheel the teachers lie inside the package, in a clone beside it.
 TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
 
-CARD = ("architecture", "options", "num_classes", "in_chans", "input_size", "command", "sha256")
+CARD = ("architecture", "options", "num_classes", "command", "sha256")  # and of images: in_chans, input_size
 
 
 def save_teacher(network, path, card):
@@ -79,7 +80,6 @@ def open_teacher(name, *, architecture=None):
 
 
 def _from_file(path):
-    import timm
     from safetensors.torch import load
 
     try:
@@ -96,8 +96,8 @@ def _from_file(path):
             f"{path} is damaged: its sha256 begins {found[:12]}, its card says {card['sha256'][:12]}; "
             f"restore it, or train it again with: {card['command']}"
         )
-    shape = {k: card[k] for k in ("num_classes", "in_chans")}
-    network = timm.create_model(card["architecture"], **shape, **card["options"])
+    shape = {"num_classes": card["num_classes"], "in_chans": card.get("in_chans")}
+    network = create_student(card["architecture"], **shape, **card["options"])
     state = {k: v.float() if v.is_floating_point() else v for k, v in load(content).items()}
     try:
         missing, unknown = network.load_state_dict(state, strict=False)
@@ -110,7 +110,7 @@ def _from_file(path):
             f"{path} does not fill {card['architecture']}: {len(missing)} tensors are missing "
             f"({', '.join(missing[:2])}), {len(unknown)} are unknown; a teacher in part random is refused"
         )
-    return Teacher(network, name=path.stem, input_size=card["input_size"], card=card, **shape)
+    return Teacher(network, name=path.stem, input_size=card.get("input_size"), card=card, **shape)
 
 
 def _from_checkpoint(path, architecture):

@@ -5,6 +5,7 @@ import warnings
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from kdlab import rows
 from kdlab.metrics.answers import answers
 from kdlab.progress_bar import progress_bar
 
@@ -18,10 +19,12 @@ class Teacher:
     Parameters
     ----------
     network : Module
-        A timm-style classifier, trained. Its parameters are frozen in place.
+        Trained: a timm-style classifier, or any other where no layers are asked for. Its parameters are
+        frozen in place.
     name : str
     num_classes, in_chans, input_size : int
-        What it was trained on; images of another shape are refused.
+        What it was trained on; images of another shape are refused. A teacher of anything else has
+        neither channels nor a size.
     mean, std : sequence of float, optional
         Of each channel: the images are normalised with them, as in the teacher's own training.
     card : dict, optional
@@ -33,8 +36,8 @@ class Teacher:
     asks_in_batches = True  # and answers from memory where it can: see __call__
 
     def __init__(
-        self, network, *, name, num_classes, in_chans, input_size, mean=(0.0,), std=(1.0,), card=None,
-        classes=None,
+        self, network, *, name, num_classes, in_chans=None, input_size=None, mean=(0.0,), std=(1.0,),
+        card=None, classes=None,
     ):  # fmt: skip
         self.network = network.eval().requires_grad_(False)
         self.name, self.card, self.classes = name, card or {}, tuple(classes or ())
@@ -71,44 +74,56 @@ class Teacher:
             ("channels", self.in_chans, in_chans),
             ("pixels a side", self.input_size, input_size),
         ):
-            if theirs is not None and ours != theirs:
+            if None not in (ours, theirs) and ours != theirs:
                 raise ValueError(f"teacher {self.name!r} has {ours} {what}, the data has {theirs}")
 
-    def outputs(self, images, layers=(), *, batch_size=64, progress=False):
-        """Logits, chosen feature maps and embedding of any number of images, in batches.
+    def outputs(self, inputs, layers=(), *, batch_size=64, progress=False):
+        """Logits, chosen feature maps and embedding of any number of inputs, in batches.
 
         Parameters
         ----------
-        images : Tensor of shape (N, in_chans, input_size, input_size)
+        inputs : Tensor of shape (N, in_chans, input_size, input_size), or what else it was trained on
         layers : sequence of int
             As in :func:`kdlab.models.forward`, which also says what comes back.
 
         Raises
         ------
         ValueError
-            If channels or size are not those it was trained on, or there are no images.
+            If channels or size are not those it was trained on, or there are no inputs.
         """
+        count, device = rows.count(inputs), rows.leaves(inputs)[0].device
+        if self.in_chans is not None:
+            self._check_images(inputs)
+        if count == 0:
+            raise ValueError(f"inputs {rows.shapes(inputs)} are empty: give teacher {self.name!r} at least 1")
+        bar = progress_bar(
+            rows.batches(inputs, batch_size), what=f"teacher {self.name}", unit="batch", shown=progress,
+            total=-(-count // batch_size),
+        )  # fmt: skip
+        return answers(self.network, map(self._normalised, bar), layers, device=device)
+
+    def _check_images(self, images):
         if images.ndim != 4 or len(images) == 0:
             raise ValueError(f"images {tuple(images.shape)} must be (N, channels, height, width), N >= 1")
         self.fit_or_raise(in_chans=images.shape[1], input_size=images.shape[2])
         self.fit_or_raise(input_size=images.shape[3])
-        split = images.split(batch_size)
-        bar = progress_bar(split, what=f"teacher {self.name}", unit="batch", shown=progress)
-        mean, std = self.mean.to(images), self.std.to(images)
-        return answers(self.network, ((batch - mean) / std for batch in bar), layers, device=images.device)
 
-    def __call__(self, images, **options):
+    def _normalised(self, batch):
+        return batch if self.in_chans is None else (batch - self.mean.to(batch)) / self.std.to(batch)
+
+    def __call__(self, inputs, **options):
         """Logits (N, num_classes); see :meth:`outputs`.
 
         Asked twice about the same tensor, it answers from memory for as long as the tensor lives
-        unchanged: the arms of a study share their images.
+        unchanged: the arms of a study share their inputs.
         """
-        if images.is_inference():  # such tensors keep no count of their changes
-            return self.outputs(images, **options).logits
-        version, logits = self._answers.get(images, (None, None))
-        if version != images._version:
-            logits = self.outputs(images, **options).logits
-            self._answers[images] = images._version, logits
+        # Tensors of inference mode keep no count of their changes.
+        if not torch.is_tensor(inputs) or inputs.is_inference():
+            return self.outputs(inputs, **options).logits
+        version, logits = self._answers.get(inputs, (None, None))
+        if version != inputs._version:
+            logits = self.outputs(inputs, **options).logits
+            self._answers[inputs] = inputs._version, logits
         return logits.clone()
 
     def __repr__(self):

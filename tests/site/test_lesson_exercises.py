@@ -10,7 +10,7 @@ from kdlab.classroom import exercise_cells
 from kdlab.exercises import all_exercises
 from kdlab.exercises.questions import QUESTIONS
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LESSONS = {
     int(path.stem[:2]): nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))
 }

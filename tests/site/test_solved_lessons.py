@@ -11,7 +11,7 @@ from kdlab.exercises.core import RIGHT
 from kdlab.exercises.questions import QUESTIONS
 
 HERE = Path(__file__).parent
-NOTEBOOKS = HERE.parent / "notebooks"
+NOTEBOOKS = HERE.parents[1] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"), reverse=True)  # the last ones take longest
 # A kernel stays below 1.5 GB, as docs/instructors/room.md promises; the imports take up to 0.9 GB of it.
 MEGABYTES = 600
