@@ -166,7 +166,7 @@ def mend_back_links(app, error):
             address, name = found.groups()
             room = file.rpartition(".")[0]
             own = name if name.startswith(f"{file}.") else file + name.removeprefix(room)
-            right = next((n for n in (name, own) if n in known), None)
+            right = next((n for n in (name, own) if n in known and known[n].objtype != "module"), None)
             return f'{address}#{right}"' if right else f'{address}"'
 
         page.write_text(link.sub(mended, page.read_text()))

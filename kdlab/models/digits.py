@@ -14,7 +14,7 @@ class TinyCNN(nn.Module):
     def __init__(self, width=8, *, in_chans=1, num_classes=10):
         super().__init__()
         widths = (in_chans, width, 2 * width, 4 * width)
-        self.stages = nn.ModuleList(_stage(a, b) for a, b in zip(widths, widths[1:]))
+        self.stages = nn.ModuleList(stage(a, b) for a, b in zip(widths, widths[1:]))
         self.head = nn.Linear(4 * width, num_classes)
         self.num_classes, self.in_chans = num_classes, in_chans
 
@@ -42,7 +42,7 @@ class TinyCNN(nn.Module):
         return self.head
 
 
-def _stage(in_chans, out_chans):
+def stage(in_chans, out_chans):
     return nn.Sequential(
         nn.Conv2d(in_chans, out_chans, 3, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(out_chans),
