@@ -33,7 +33,7 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     if not terms:
-        raise ValueError("match is empty: give at least one term, for example hard_labels(labels)")
+        raise ValueError("there is no term: give at least one, for example hard_labels(labels)")
     names = [term.name for term in terms]
     if len(set(names)) < len(names):
         raise ValueError(f"two terms share a name: {names}")

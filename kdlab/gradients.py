@@ -7,12 +7,12 @@ from dataclasses import replace
 from kdlab.distill import distill
 
 
-def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0):
+def gradient_shares(student, inputs, terms, *, batches=5, batch_size=32, seed=0):
     """How hard each term pulls at the student as it is now.
 
     Parameters
     ----------
-    student, images, match
+    student, inputs, terms
         As for :func:`kdlab.distill.distill`. Nothing is trained: student and projectors stay as
         they are. A projector without weights counts as it would at the start of training.
     batches, batch_size, seed : int
@@ -31,12 +31,12 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     """
     import pandas as pd
 
-    history, norms = _measure(student, images, match, batches, batch_size, seed)
-    names = [term.name for term in match]
+    history, norms = _measure(student, inputs, terms, batches, batch_size, seed)
+    names = [term.name for term in terms]
     if not sum(norms) > 0:
         raise ValueError(f"no gradient reaches the student's parameters from {', '.join(names)}")
     columns = {
-        "weight": [term.weight for term in match],
+        "weight": [term.weight for term in terms],
         "loss": [history[name].mean().item() for name in names],
         "gradient norm": norms,
         "share, %": [100 * norm / sum(norms) for norm in norms],
@@ -44,7 +44,7 @@ def gradient_shares(student, images, match, *, batches=5, batch_size=32, seed=0)
     return pd.DataFrame(columns, index=names)
 
 
-def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, seed=0):
+def balanced(student, inputs, terms, *, shares=None, batches=5, batch_size=32, seed=0):
     """The same terms with weights that give them these shares of the gradient now, once.
 
     The first term keeps its weight. During training the shares drift: see ``gradients_every`` of
@@ -52,7 +52,7 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
 
     Parameters
     ----------
-    student, images, match, batches, batch_size, seed
+    student, inputs, terms, batches, batch_size, seed
         As for :func:`gradient_shares`; of the terms' own weights only the first matters.
     shares : sequence of float, optional
         One a term, above 0; only their ratios count. Equal by default.
@@ -60,36 +60,36 @@ def balanced(student, images, match, *, shares=None, batches=5, batch_size=32, s
     Returns
     -------
     list of Term
-        They share their projectors with ``match``.
+        They share their projectors with ``terms``.
 
     Raises
     ------
     ValueError
         If shares are missing or not finite numbers above 0, or a term has no gradient to scale.
     """
-    shares = [1.0] * len(match) if shares is None else list(shares)
-    if len(shares) != len(match):
-        raise ValueError(f"{len(shares)} shares are given for {len(match)} terms")
-    for term, share in zip(match, shares):
+    shares = [1.0] * len(terms) if shares is None else list(shares)
+    if len(shares) != len(terms):
+        raise ValueError(f"{len(shares)} shares are given for {len(terms)} terms")
+    for term, share in zip(terms, shares):
         if not (math.isfinite(share) and share > 0):
             raise ValueError(f"the share of {term.name} must be a finite number above 0, got {share}")
-    single = [replace(term, weight=1.0) for term in match]
-    _, norms = _measure(student, images, single, batches, batch_size, seed)
-    for term, norm in zip(match, norms):
+    single = [replace(term, weight=1.0) for term in terms]
+    _, norms = _measure(student, inputs, single, batches, batch_size, seed)
+    for term, norm in zip(terms, norms):
         if not norm > 0:
             raise ValueError(f"{term.name} has no gradient at the student's parameters: nothing to balance")
-    unit = match[0].weight * norms[0] / shares[0]
+    unit = terms[0].weight * norms[0] / shares[0]
     return [
         replace(term, weight=unit * share / norm) if i else term
-        for i, (term, share, norm) in enumerate(zip(match, shares, norms))
+        for i, (term, share, norm) in enumerate(zip(terms, shares, norms))
     ]
 
 
-def _measure(student, images, match, batches, batch_size, seed):
+def _measure(student, inputs, terms, batches, batch_size, seed):
     """The history of copies that train with a learning rate of 0, and each term's mean gradient norm."""
-    copies = [replace(term, projector=copy.deepcopy(term.projector)) for term in match]
+    copies = [replace(term, projector=copy.deepcopy(term.projector)) for term in terms]
     history = distill(
-        copy.deepcopy(student), images, copies, steps=batches, batch_size=batch_size,
+        copy.deepcopy(student), inputs, copies, steps=batches, batch_size=batch_size,
         learning_rate=0.0, seed=seed, gradients_every=1,
     )  # fmt: skip
-    return history, [history[f"gradient of {term.name}"].mean().item() for term in match]
+    return history, [history[f"gradient of {term.name}"].mean().item() for term in terms]

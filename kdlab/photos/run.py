@@ -65,7 +65,7 @@ def run(**options):
     settings = vars(asked) | vars(teaching) | recipe | vars(running) | {"match": match}
     out = Path(asked.out)
     with processes(running.device) as process:
-        how = _How(process, running.threads, running.progress and process.first)
+        context = _Context(process, running.threads, running.progress and process.first)
         if process.first:
             check_folder(out, needed=STUDENT_BYTES)
             if (out / "runs").exists() and not running.resume:
@@ -76,7 +76,7 @@ def run(**options):
             teacher = open_teacher(teaching.teacher, architecture=teaching.architecture)
         recipe = _recipe(recipe, teacher, process.device)
         model = {"in_chans": teacher.in_chans if teacher else 3} | (asked.student_options or {})
-        photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], how)
+        photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], context)
         model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
         new_student = partial(_new_student, asked.student, model)
         _try(f"student {asked.student!r}", new_student(recipe.seed).eval(), photos, recipe.size)
@@ -84,9 +84,9 @@ def run(**options):
         facts |= {"settings": settings, "notes": photos.notes, "bad images": photos.bad}
         if teacher:
             folder = out / "runs" / "teacher"
-            teacher = _fitted(teacher, photos, recipe, teaching.adapt, folder, running.resume, how, facts)
+            teacher = _fitted(teacher, photos, recipe, teaching.adapt, folder, running.resume, context, facts)
             if set(match) != {"hard"}:
-                answers = _answers(teacher, photos, recipe, teaching, match, out, how, facts)
+                answers = _answers(teacher, photos, recipe, teaching, match, out, context, facts)
         arms = {HARD: {"hard": 1.0}} if teaching.baseline or not answers else {}
         if answers:
             arms[DISTILLED] = match
@@ -103,9 +103,9 @@ def run(**options):
                 network, folder = new_student(seed), out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
                 rows = fit(
                     network, photos, targets, folder, replace(recipe, seed=seed), resume=running.resume,
-                    every=running.every, others=(asked, teaching), **how._asdict(),
+                    every=running.every, others=(asked, teaching), **context._asdict(),
                 )  # fmt: skip
-                how.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
+                context.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
                 outcome.logs[arm, seed] = rows
                 result.scores[arm].append(rows[-1]["accuracy, %"])
                 if seed == recipe.seed:
@@ -113,12 +113,12 @@ def run(**options):
         outcome.logits = evaluate(outcome.student, photos.validation, recipe.size, process, running.threads)
         if process.first:
             for line in write_report(outcome, out, name=asked.student, options=model):
-                how.say(line)
+                context.say(line)
         process.wait()
         return outcome
 
 
-class _How(NamedTuple):
+class _Context(NamedTuple):
     """Who computes, with how many threads, and whether anybody watches."""
 
     process: Process
@@ -149,15 +149,15 @@ def _recipe(asked, teacher, device):
     return Recipe(**{**asked, "size": size, "precision": precision})
 
 
-def _photos(asked, recipe, channels, how):
+def _photos(asked, recipe, channels, context):
     """The photos, with what there is to say about them."""
     photos = load_photos(
         asked.data, size=recipe.size, channels=channels, share=asked.share, seed=recipe.view_seed,
-        budget=asked.memory * GIGABYTE, threads=how.threads or 1, progress=how.progress,
+        budget=asked.memory * GIGABYTE, threads=context.threads or 1, progress=context.progress,
     )  # fmt: skip
     counts = f"{len(photos.train)} photos to train on, {len(photos.validation)} to validate"
     for line in (f"{len(photos.classes)} classes, {counts}", *photos.notes):
-        how.say(line)
+        context.say(line)
     return photos
 
 
@@ -181,23 +181,23 @@ def _try(what, ask, photos, size, device=None):
         raise ValueError(f"{what} does not take {size} px: {str(error).splitlines()[0]}") from error
 
 
-def _fitted(teacher, photos, recipe, way, folder, resume, how, facts):
+def _fitted(teacher, photos, recipe, way, folder, resume, context, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
-    teacher.to(how.process.device)
+    teacher.to(context.process.device)
     teacher.input_size = recipe.size
-    _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, how.process.device)
-    fitted = adapt(teacher, photos, recipe, way=way, folder=folder, resume=resume, **how._asdict())
-    reached = validation_accuracy(fitted, photos, recipe, how.process, how.threads)
+    _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, context.process.device)
+    fitted = adapt(teacher, photos, recipe, way=way, folder=folder, resume=resume, **context._asdict())
+    reached = validation_accuracy(fitted, photos, recipe, context.process, context.threads)
     facts["teacher, %"] = reached
-    how.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
+    context.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
     if reached < 200 / len(photos.classes):
-        how.say("that is little above chance: are its classes those of the photos, in the same order?")
+        context.say("that is little above chance: are its classes those of the photos, in the same order?")
     return fitted
 
 
-def _answers(teacher, photos, recipe, teaching, match, out, how, facts):
+def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
     """The teacher's cached answers, asked for where they are missing."""
-    process, part, folder = how.process, photos.train, Path(teaching.cache or out / "cache")
+    process, part, folder = context.process, photos.train, Path(teaching.cache or out / "cache")
     begin = partial(
         open_cache, folder, teacher, part, recipe.make, transform=recipe.transform(), views=recipe.views,
         classes=photos.classes, outputs=outputs_for(match, teaching.teacher_layer),
@@ -207,12 +207,12 @@ def _answers(teacher, photos, recipe, teaching, match, out, how, facts):
     process.wait()
     cache = begin()
     cache.write(
-        teacher, part, recipe.make, rank=process.rank, world=process.world, threads=how.threads,
-        progress=how.progress,
+        teacher, part, recipe.make, rank=process.rank, world=process.world, threads=context.threads,
+        progress=context.progress,
     )  # fmt: skip
     process.wait()
     size = facts["cache, MB"] = cache.bytes / 1e6
-    how.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
+    context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
     if cache.answered:
         rows, start = list(range(min(64, cache.images))), time.perf_counter()
         for name in cache.shapes:
@@ -221,8 +221,8 @@ def _answers(teacher, photos, recipe, teaching, match, out, how, facts):
         took = 1e3 * cache.seconds / cache.answered
         facts |= {"ms an answer": took, "break-even epoch": epoch}
         less = f"from epoch {epoch:.1f} on, asking once has cost less than asking always"
-        how.say(f"an answer took {took:.2f} ms: {less}")
+        context.say(f"an answer took {took:.2f} ms: {less}")
     if teaching.verify:
         error = facts["largest error, logits"] = cache.verify(teacher, part, recipe.make)
-        how.say(f"verified: the largest error of a stored logit is {error:.2g}")
+        context.say(f"verified: the largest error of a stored logit is {error:.2g}")
     return cache

@@ -116,8 +116,8 @@ class Recipe:
 
     def make(self, part, images, view):
         """View ``view`` of these images of a part, uint8."""
-        how = {"size": self.size, "seed": self.view_seed, "area": self.area, "flip": self.flip}
-        return training_views(part, images, view, **how)
+        shown = {"size": self.size, "seed": self.view_seed, "area": self.area, "flip": self.flip}
+        return training_views(part, images, view, **shown)
 
     def transform(self):
         """What :meth:`make` does, in words."""

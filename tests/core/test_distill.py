@@ -124,7 +124,7 @@ BAD = [
     (lambda y, z: [hard_labels(y, weight=-1)], "weight of hard labels must be finite and at least 0, got -1"),
     (lambda y, z: [hard_labels(y), hard_labels(y)], "two terms share a name"),
     (lambda y, z: [hard_labels(y * 0 - 100)], "all 40 inputs are without a label"),
-    (lambda y, z: [], "match is empty"),
+    (lambda y, z: [], "there is no term: give at least one"),
 ]
 
 
