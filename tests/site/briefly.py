@@ -9,6 +9,7 @@ import math
 
 import torch
 
+import kdlab.data
 import kdlab.distill
 import kdlab.measure
 import kdlab.photos.report
@@ -64,6 +65,9 @@ def few_runs(latency):
     return wrapped
 
 
+# The same digits again are the same tensors, about which a teacher speaks once.
+kdlab.data.digits = functools.cache(kdlab.data.digits)
+kdlab.data.cluttered_digits = functools.cache(kdlab.data.cluttered_digits)
 kdlab.measure.latency = few_runs(kdlab.measure.latency)
 kdlab.distill.distill = kdlab.study.distill = few_steps(kdlab.distill.distill)
 kdlab.study.compare = few_seeds(kdlab.study.compare)
