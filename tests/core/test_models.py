@@ -10,6 +10,7 @@ from torch import nn
 from kdlab import teachers
 from kdlab.models import MLP, TinyCNN, create_student, forward
 from kdlab.teachers import load_teacher, size_ratio
+from kdlab.teachers.digits import RECIPES as DIGITS
 from kdlab.teachers.teach import recipes
 
 FAMILIES = [
@@ -95,8 +96,8 @@ def teacher():
     return load_teacher("digits-small")
 
 
-@pytest.mark.parametrize("name", teachers.shipped_teachers())
-def test_shipped_teachers_load_and_answer(name):
+@pytest.mark.parametrize("name", DIGITS)
+def test_shipped_teachers_of_digits_load_and_answer(name):
     shipped = load_teacher(name)
     assert shipped(torch.rand(2, 1, 32, 32)).shape == (2, 10)
     needed = "architecture options data command seed accuracy sha256 parameters".split()
