@@ -118,13 +118,15 @@ def run(line):
 
 said = {}
 for name, code in json.load(sys.stdin).items():
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    out, wrong = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(wrong):
         try:
             exec(code, {"__name__": "__main__", "run": run})
             said[name] = [True]
         except Exception:
             said[name] = [False]
-            traceback.print_exc(file=out)
+            traceback.print_exc()
+            print(wrong.getvalue())
     said[name].append(out.getvalue())
 print(json.dumps(said))
 """
