@@ -26,7 +26,8 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
         The inputs on the student's device; where they are made as training goes, the first batch.
     """
     sampled = callable(inputs)
-    first = next(iter(inputs(student))) if sampled else inputs
+    with torch.random.fork_rng():  # whoever writes the batches may draw at random
+        first = next(iter(inputs(student))) if sampled else inputs
     inputs = tree.on_device(first, next(student.parameters()).device)
     n = tree.count(inputs)
     for name, value in (("steps", steps), ("batch_size", batch_size), ("number of inputs", n)):
@@ -54,7 +55,7 @@ def _check_part(name, what, part, n, sampled):
             f"{name} has {what} that stand in rows, but the batches are made as training goes: give {what} "
             f"that can be asked about each batch, such as the teacher itself"
         )
-    for leaf in tree.leaves(part):
+    for leaf in map(torch.as_tensor, tree.leaves(part)):
         if len(leaf) != n:
             raise ValueError(f"{name} has {len(leaf)} {what} for {n} inputs")
         if leaf.is_floating_point() and not leaf.isfinite().all():
@@ -69,8 +70,8 @@ def _check_value(term, ours, inputs):
     classes = getattr(term.loss, "func", term.loss) is label_loss
     if classes and not is_asked(term.targets):
         _check_labels(term.name, term.targets, ours)
-    if torch.is_tensor(term.labels):
-        _check_labels(term.name, term.labels, ours)
+    if term.labels is not None and not is_asked(term.labels):
+        _check_labels(term.name, torch.as_tensor(term.labels), ours)
     if (
         term.of == "logits"
         and torch.is_tensor(given[0])

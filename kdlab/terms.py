@@ -109,6 +109,7 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
     asked = is_asked(labels)
     if not asked:
+        labels = torch.as_tensor(labels)
         if labels.ndim < 1 or labels.is_floating_point() or labels.is_complex():
             raise ValueError(
                 f"labels must be whole numbers (N, ...), got {labels.dtype} {tuple(labels.shape)}"

@@ -224,6 +224,23 @@ def test_written_batches_follow_the_seed(tokens):
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
+def test_who_draws_at_random_leaves_the_callers_random_state_alone(tokens):
+    def drawn(student, prompts):
+        return torch.cat([prompts, torch.randint(WORDS, (len(prompts), 2))], dim=1)
+
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        expected, student = torch.rand(1), seeded(Tagger)
+        torch.manual_seed(5)
+        match = [soft_targets(seeded(Tagger, 1), rows=lambda inputs: inputs >= 0)]
+        torch.manual_seed(5)
+        distill(student, on_policy(drawn, tokens[:, :2], batch_size=4), match, steps=2)
+        assert torch.equal(torch.rand(1), expected)
+        runs.append(student.head.weight)
+    assert torch.equal(*runs)
+
+
 def test_bad_sources_of_batches_are_named(tokens, labels):
     source = on_policy(continued, tokens[:, :2], batch_size=4)
     with pytest.raises(
@@ -253,6 +270,19 @@ def test_a_tabular_student_of_a_tree_ensemble(table):
         weights.append(student[2].weight)
         assert history["total"].isfinite().all()
     torch.testing.assert_close(*weights)
+
+
+def test_arrays_and_lists_are_taken_as_they_come(table):
+    classes, soft = (table[:, 0] > 0).long(), torch.randn(30, 2, generator=torch.Generator().manual_seed(3))
+    weights = []
+    for inputs, labels, answers in (
+        (table, classes, soft),
+        (table.numpy(), classes.tolist(), soft.numpy()),
+    ):
+        student = seeded(lambda: nn.Linear(4, 2))
+        distill(student, inputs, [hard_labels(labels), soft_targets(answers)], steps=3)
+        weights.append(student.weight)
+    assert torch.equal(*weights)
 
 
 def test_a_program_is_a_teacher(table):
