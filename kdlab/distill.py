@@ -96,6 +96,8 @@ def distill(
         bar = progress_bar(batches, what="training", unit="step", shown=progress, total=steps)
         train(objective, bar, optimiser, schedule, before=measure, after=note)
     _channels_last(student.eval(), False)
+    if len(history) < steps:
+        raise ValueError(f"the inputs gave {len(history)} batches for {steps} steps")
     return _curves(terms, history, gradients)
 
 

@@ -116,7 +116,7 @@ def first_outputs(student, inputs, terms):
         try:
             outputs = outputs_of(student, few, None)
         except (RuntimeError, IndexError, AttributeError, TypeError) as error:
-            reason, name = str(error).splitlines()[0], type(student).__name__
+            reason, name = (str(error) or repr(error)).splitlines()[0], type(student).__name__
             raise ValueError(f"{name} does not take inputs {shapes(inputs)}: {reason}") from error
         if needs_layers(terms, outputs):
             asked = {term.of for term in terms} - {"logits", "embedding", *heads_of(outputs.logits)}

@@ -249,6 +249,9 @@ def test_bad_sources_of_batches_are_named(tokens, labels):
         distill(seeded(Tagger), source, [hard_labels(labels)])
     with pytest.raises(ValueError, match="0 prompts in batches of 4: both must be at least 1"):
         on_policy(continued, tokens[:0], batch_size=4)
+    few = lambda student: iter([tokens[:4]] * 3)  # noqa: E731
+    with pytest.raises(ValueError, match="the inputs gave 3 batches for 5 steps"):
+        distill(seeded(Tagger), few, [soft_targets(seeded(Tagger, 1), rows=lambda i: i >= 0)], steps=5)
     lost = [soft_targets(lambda inputs: torch.zeros(1, WORDS))]
     with pytest.raises(ValueError, match=r"<lambda> gives float32 \(1, 7\) for 2 inputs"):
         distill(seeded(Tagger), source, lost)
