@@ -3,6 +3,8 @@
 import itertools
 from dataclasses import replace
 
+from kdlab.estimates import SUM
+
 JOIN, TIMES = " + ", " x "
 NO_EFFECT = "no effect"
 
@@ -77,15 +79,18 @@ def effects(result, *, order=2):
 
     Gives a :class:`kdlab.study.Result` with an arm a main effect ("a") or interaction ("a x b"), whose
     scores are its contrasts, one a seed. The baseline is no effect: 0 at each seed. So intervals, sign
-    counts, verdicts and figures are those of any study; that an interaction *hurts* means that the two
-    bring less together than the sum of what they bring apart.
+    counts, verdicts and figures are those of any study. An interaction has words of its own: the two bring
+    *more* or *less than the sum* of what they bring apart; of three factors, than their pairs let expect.
     """
     among = _varied([frozenset(name.split(JOIN)) for name in result.scores])
-    scores = {NO_EFFECT: [0.0] * result.seeds}
+    scores, words = {NO_EFFECT: [0.0] * result.seeds}, {}
     for factors in _subsets(among):
         if 1 <= len(factors) <= order:
-            scores[TIMES.join(factors)], _ = contrast(result, factors, among=among)
-    return replace(result, baseline=NO_EFFECT, scores=scores, chosen={}, students={})
+            name = TIMES.join(factors)
+            scores[name], _ = contrast(result, factors, among=among)
+            if len(factors) > 1:
+                words[name] = SUM
+    return replace(result, baseline=NO_EFFECT, scores=scores, words=words, chosen={}, students={})
 
 
 def where(result, *on):

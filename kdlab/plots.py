@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from kdlab.verdicts import mean_interval
+from kdlab.estimates import mean_interval
 
 # Okabe and Ito's palette is told apart by colour-blind readers; markers and dashes serve in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]

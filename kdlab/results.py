@@ -11,15 +11,26 @@ from typing import NamedTuple
 
 import torch
 
+from kdlab.estimates import in_unit
 from kdlab.files import write_atomically
 from kdlab.names import nearest
-from kdlab.verdicts import Result, mean_interval
+from kdlab.verdicts import MANY, Result
 
 _HERE = Path(__file__).resolve().parent
 # In a wheel the results lie inside the package, in a clone beside it.
 _IN_WHEEL, _IN_CLONE = _HERE / "shipped" / "results", _HERE.parent / "data" / "results"
 RESULTS = _IN_WHEEL if _IN_WHEEL.exists() else _IN_CLONE
-_KEPT = ("baseline", "scores", "metric", "chosen", "planned", "training", "higher_is_better")
+_KEPT = (
+    "baseline",
+    "scores",
+    "metric",
+    "chosen",
+    "planned",
+    "training",
+    "higher_is_better",
+    "margin",
+    "seed_list",
+)
 
 
 class Shipped(NamedTuple):
@@ -77,15 +88,19 @@ def page(name, shipped):
     parts = [f"# {name.replace('_', ' ').capitalize()}"]
     for key, result in shipped.results.items():
         settings, card = ", ".join(f"{k} {v}" for k, v in result.training.items()), shipped.cards[key]
-        how = f"{result.metric}; {result.seeds} paired seeds{f'; {settings}' if settings else ''}"
-        made = f"{how}. `{card['command']}`, {_made(card)}."
-        lines = ["| arm | mean | difference | 95 % interval | verdict |", "|---|---|---|---|---|"]
+        how = f"{result.metric}; {result.seeds} paired seeds; margin {in_unit(result.margin, result.unit)}"
+        made = f"{how}{f'; {settings}' if settings else ''}. `{card['command']}`, {_made(card)}."
+        corrected = result.after_holm() if len(result.scores) > MANY + 1 else {}
+        head = ["arm", "mean", "difference", "95 % interval", "verdict", *["after Holm"] * bool(corrected)]
+        lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for arm, scores in result.scores.items():
-            compared = ["", "", "baseline"]
+            compared = ["", "", "baseline", ""]
             if arm != result.baseline:
-                mean, low, high = mean_interval(result.differences(arm))
-                compared = [f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", result.verdict(arm)]
-            lines.append(f"| {' | '.join([arm, f'{sum(scores) / len(scores):.1f}', *compared])} |")
+                estimate = result.estimate(arm)
+                mean, low, high = estimate.numbers()
+                compared = [mean, f"{low} to {high}", estimate.word + estimate.small(), corrected.get(arm)]
+            row = [arm, f"{sum(scores) / len(scores):.1f}", *compared][: len(head)]
+            lines.append(f"| {' | '.join(row)} |")
         parts += [f"## {key}", made, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 

@@ -8,15 +8,26 @@ import torch
 
 from kdlab import metrics
 from kdlab.distill import check_terms, distill
+from kdlab.estimates import LEVEL, Estimate, mean_interval, seeds_needed, verdict
 from kdlab.progress_bar import progress_bar
-from kdlab.verdicts import LEVEL, Result, mean_interval, verdict, what_held
+from kdlab.verdicts import Result, difference_of_gains, what_held
 
-__all__ = ["LEVEL", "Result", "compare", "mean_interval", "verdict", "what_held"]
+__all__ = [
+    "LEVEL",
+    "Estimate",
+    "Result",
+    "compare",
+    "difference_of_gains",
+    "mean_interval",
+    "seeds_needed",
+    "verdict",
+    "what_held",
+]
 
 
 def compare(
     arms, *, data, student, baseline, seeds=10, score=None, metric="accuracy, %", higher_is_better=True,
-    progress=True, **training,
+    margin=None, progress=True, **training,
 ):  # fmt: skip
     """Train every arm at every seed and compare each with the baseline, pair by pair.
 
@@ -39,7 +50,10 @@ def compare(
     score : callable, optional
         ``score(student, data)`` gives the number to compare; test accuracy in percent by default.
     metric : str
-        Name and unit of the score.
+        Name and unit of the score, with a comma between.
+    margin : float, optional
+        The smallest difference that matters, in the metric's units. 1 point of accuracy by default; a study
+        of anything else must state its own, before it runs.
     higher_is_better, progress : bool
         Whether a larger score is a better one; whether to show a bar with the remaining time.
     **training
@@ -53,9 +67,9 @@ def compare(
     Raises
     ------
     ValueError
-        Before training, if seeds, candidates or the baseline are missing; before a seed's training, if
-        what any of its arms matches does not fit. An error after the first seed carries the finished
-        ones as its attribute ``finished``.
+        Before training, if seeds, candidates, the baseline or a margin are missing; before a seed's
+        training, if what any of its arms matches does not fit. An error after the first seed carries the
+        finished ones as its attribute ``finished``.
     """
     seeds = _seeds(seeds)
     inspect.signature(distill).bind(None, None, None, **training)  # a misspelt option ends here
@@ -70,7 +84,7 @@ def compare(
     chosen = {name: [] for name, candidates in choices.items() if len(candidates) > 1}
     result = Result(
         baseline, {name: [] for name in arms}, metric, chosen, planned=len(seeds), training=training,
-        higher_is_better=higher_is_better,
+        higher_is_better=higher_is_better, margin=margin,
     )  # fmt: skip
     bar = progress_bar(total=runs, what="training students", unit="student", shown=progress)
     try:

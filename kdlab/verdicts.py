@@ -1,43 +1,22 @@
-"""Intervals of paired differences, the words that follow from them, and the results of a study."""
+"""Scores of a study, the verdicts that follow from them, and what becomes of a lesson's claims."""
 
 import math
 from dataclasses import dataclass, field, replace
 
-LEVEL = 0.95
+from kdlab.estimates import GAIN, LEVEL, TREND, Estimate, holm, in_unit
 
-
-def verdict(low, high):
-    """*helps*, *hurts* or *not shown*, from a 95 % interval of the mean paired difference."""
-    if low > 0:
-        return "helps"
-    if high < 0:
-        return "hurts"
-    return "not shown"
-
-
-def mean_interval(differences, *, level=LEVEL):
-    """Mean of paired differences and its interval by Student's t: (mean, low, high).
-
-    The interval is of the mean, not the spread of the seeds. A single difference has no
-    interval: it reaches from minus to plus infinity.
-    """
-    import numpy as np
-    from scipy import stats
-
-    differences = np.asarray(differences, dtype=float)
-    n = len(differences)
-    if n == 0:
-        raise ValueError("an interval needs at least one difference, got 0")
-    mean = float(differences.mean())
-    if n == 1:
-        return mean, -math.inf, math.inf
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * differences.std(ddof=1) / math.sqrt(n))
-    return mean, mean - half, mean + half
+MANY = 3  # comparisons in a study; where there are more, Holm's correction is shown
+ACCURACY_MARGIN = 1.0  # points
 
 
 @dataclass
 class Result:
-    """Scores of each arm, a list in the order of the seeds, and what follows from them."""
+    """Scores of each arm, a list in the order of the seeds, and what follows from them.
+
+    ``margin`` is the smallest difference that matters, in the metric's units, stated before the run: 1
+    point of accuracy by default, and of any other metric it must be given. ``words`` has, by arm, words in
+    place of helps and hurts. ValueError if the margin is missing or not above 0.
+    """
 
     baseline: str
     scores: dict
@@ -47,11 +26,36 @@ class Result:
     students: dict = field(default_factory=dict, repr=False)
     training: dict = field(default_factory=dict)
     higher_is_better: bool = True
+    margin: float | None = None
+    seed_list: list = field(default_factory=list)
+    words: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.margin is None:
+            if not ("accuracy" in self.metric and self.unit == "points"):
+                raise ValueError(
+                    f"the metric {self.metric!r} needs a margin, the smallest difference that matters; "
+                    f"only accuracy in % has one by default ({ACCURACY_MARGIN:g})"
+                )
+            self.margin = ACCURACY_MARGIN
+        if not 0 < self.margin < math.inf:
+            raise ValueError(f"the margin must be above 0 and finite, got {self.margin}")
 
     @property
     def seeds(self):
         """Number of seeds that all arms finished."""
         return len(self.scores[self.baseline])
+
+    @property
+    def unit(self):
+        """The unit of a difference, from the metric's name: points, where that ends in "%"."""
+        _, _, unit = self.metric.rpartition(", ")
+        return "points" if unit.startswith("%") else unit if unit != self.metric else ""
+
+    @property
+    def gain(self):
+        """The sign of a difference that is a gain."""
+        return 1 if self.higher_is_better else -1
 
     def differences(self, arm):
         """Paired differences of ``arm`` to the baseline, one a seed, in the metric's units."""
@@ -59,16 +63,38 @@ class Result:
             raise ValueError(f"no arm is called {arm!r}; there are {', '.join(self.scores)}")
         return [a - b for a, b in zip(self.scores[arm], self.scores[self.baseline])]
 
+    def estimate(self, arm):
+        """This arm against the baseline, as an :class:`kdlab.estimates.Estimate`."""
+        return Estimate.of(
+            self.differences(arm), margin=self.margin, unit=self.unit, gain=self.gain,
+            words=self.words.get(arm, GAIN), against=self.level(self.baseline),
+        )  # fmt: skip
+
     def verdict(self, arm):
-        """*helps*, *hurts* or *not shown*: this arm against the baseline."""
-        _, low, high = mean_interval(self.differences(arm))
-        return verdict(low, high) if self.higher_is_better else verdict(-high, -low)
+        """*helps*, *hurts*, *same* or *open*: this arm against the baseline."""
+        return self.estimate(arm).word
+
+    def level(self, arm):
+        """An arm with its mean score, as "hard labels, 75.3 %"."""
+        mean = sum(self.scores[arm]) / self.seeds
+        unit = self.metric.rpartition(", ")[2] if self.unit else ""
+        return f"{arm}, {mean:.1f} {unit}".rstrip()
+
+    def step(self):
+        """What scores move by at least, where that is more than the margin; else 0.
+
+        A score on few examples moves in steps, and ties are then no evidence of sameness.
+        """
+        values = sorted({score for scores in self.scores.values() for score in scores})
+        gaps = [b - a for a, b in zip(values, values[1:])]
+        step = min(gaps, default=0.0)
+        whole = all(abs(gap / step - round(gap / step)) < 1e-3 for gap in gaps) if step else False
+        return step if whole and len(gaps) > 1 and step > self.margin else 0.0
 
     def _better(self, arm):
         """In how many pairs the arm was better, in words."""
-        sign = 1 if self.higher_is_better else -1
         differences = self.differences(arm)
-        return f"{sum(sign * d > 0 for d in differences)} of {len(differences)}"
+        return f"{sum(self.gain * d > 0 for d in differences)} of {len(differences)}"
 
     def against(self, baseline):
         """The same scores compared with another arm."""
@@ -78,54 +104,155 @@ class Result:
 
     def sentence(self, arm):
         """The verdict with the mean paired difference, its interval and the sign count."""
-        differences = self.differences(arm)
-        mean, low, high = mean_interval(differences)
-        ties = sum(d == 0 for d in differences)
+        ties = sum(d == 0 for d in self.differences(arm))
         tied = f", {ties} tied" if ties else ""
-        return (
-            f"{arm}: {self.verdict(arm)} ({mean:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, "
-            f"better in {self._better(arm)} seeds{tied})"
-        )
+        count = "positive" if arm in self.words else "better"
+        return f"{arm}: " + self.estimate(arm).told(f", {count} in {self._better(arm)} seeds{tied}")
+
+    def after_holm(self):
+        """By arm, its word if it survives Holm's correction for the number of comparisons, else *open*."""
+        arms = [arm for arm in self.scores if arm != self.baseline]
+        return dict(zip(arms, _words_after_holm([self.estimate(arm) for arm in arms])))
 
     def table(self):
-        """One row an arm: mean score, mean paired difference, interval, sign count, verdict."""
+        """One row an arm: mean score, mean paired difference, interval, sign count, verdict.
+
+        With more than three comparisons also the words that survive Holm's correction for them.
+        """
         import pandas as pd
 
         rows = {}
         for arm, scores in self.scores.items():
-            row = rows[arm] = {self.metric: sum(scores) / len(scores) if scores else math.nan}
+            row = rows[arm] = {self.metric: round(sum(scores) / len(scores), 1) if scores else math.nan}
             if arm == self.baseline:
                 row["verdict"] = "baseline"
             elif scores:
-                row |= zip(("difference", "from", "to"), mean_interval(self.differences(arm)))
-                row |= {"better in": self._better(arm), "verdict": self.verdict(arm)}
-        table = pd.DataFrame([*rows.values()], index=pd.Index(rows, name="arm")).round(1)
+                estimate = self.estimate(arm)
+                row |= zip(("difference", "from", "to"), map(float, estimate.numbers()))
+                row |= {"better in": self._better(arm), "verdict": estimate.word}
+        if self.seeds and len(rows) > MANY + 1:
+            for arm, word in self.after_holm().items():
+                rows[arm]["after Holm"] = word
+        table = pd.DataFrame([*rows.values()], index=pd.Index(rows, name="arm"))
         return table.astype(object).where(table.notna(), "")
 
     def __str__(self):
-        lines = [f"{self.metric}; {self.seeds} paired seeds; baseline: {self.baseline}"]
+        head = f"{self.metric}; {self.seeds} paired seeds; baseline: {self.baseline}"
+        lines = [f"{head}; margin: {in_unit(self.margin, self.unit)}"]
         if self.seeds < self.planned:
             lines.append(f"interrupted: {self.seeds} of {self.planned} seeds are finished and kept")
         if self.seeds:
             lines += [self.sentence(arm) for arm in self.scores if arm != self.baseline]
+        if step := self.step():
+            lines.append(f"coarse: scores move in steps of {in_unit(step, self.unit)}, more than the margin")
         return "\n".join(lines)
 
 
-def what_held(claims):
-    """A lesson's last table: each claim with the verdict, difference and interval that answer it.
+def difference_of_gains(after, before, *, words=TREND, margin=None):
+    """How much larger a gain is in one setting than in another, with the word for it.
 
-    ``claims`` maps what is claimed to (Result, arm): the study and the arm that tested it.
+    That a gain was shown in one setting and not in another says nothing about their difference. This
+    does. It is paired where both studies ran the same seeds, and Welch's otherwise (Welch 1947).
+
+    Parameters
+    ----------
+    after, before : (Result, arm)
+        The gain of the arm over its study's baseline, taken as better where larger, whichever way the
+        metric goes. The gain of ``before`` is subtracted.
+    words : pair of str
+        For a difference above 0 and below.
+    margin : float, optional
+        By default that of the two studies.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in metric, in which way is better, or in a margin that is not given.
+    """
+    a, b = after[0], before[0]
+    for what, pair in {
+        "metrics": (a.metric, b.metric),
+        "directions": (a.higher_is_better, b.higher_is_better),
+        "margins": (margin or a.margin, margin or b.margin),
+    }.items():
+        if pair[0] != pair[1]:
+            raise ValueError(f"gains of two {what} cannot be subtracted: {pair[0]!r} and {pair[1]!r}")
+    one, two = (_gains(*gain) for gain in (after, before))
+    less = Estimate.of([*two.values()], margin=a.margin)
+    about = {
+        "margin": margin or a.margin, "unit": a.unit, "words": words,
+        "against": f"{before[1]}, a gain of {less.numbers()[0]}",
+    }  # fmt: skip
+    if one.keys() == two.keys():
+        return Estimate.of([one[seed] - two[seed] for seed in one], **about)
+    more = Estimate.of([*one.values()], margin=a.margin)
+    pairs = min(more.pairs, less.pairs)
+    se, df = math.hypot(more.se, less.se), 0
+    if 0 < se < math.inf:
+        df = se**4 / sum(e.se**4 / e.df for e in (more, less) if e.se)
+    return Estimate(more.mean - less.mean, se, df, pairs, **about)
+
+
+def _gains(result, arm):
+    """By seed, what the arm gains."""
+    seeds = result.seed_list or range(result.seeds)
+    return dict(zip(seeds, (result.gain * d for d in result.differences(arm))))
+
+
+def answered(claims):
+    """By claim, its estimate and what becomes of it: *held*, *refuted*, *same* or *open*.
+
+    ``claims`` maps what is claimed to (Result, arm): the study and the arm that tested it; or to an
+    :class:`kdlab.estimates.Estimate`, as of :func:`difference_of_gains`. What is claimed is that the arm
+    *helps*; where it is another word, that stands last: (Result, arm, "same"), (estimate, "shrinks").
+    """
+    return {claim: _answer(claim, given) for claim, given in claims.items()}
+
+
+def _answer(claim, given):
+    given = given if isinstance(given, tuple) else (given,)
+    if isinstance(given[0], Result):
+        result, arm, *said = given
+        estimate = result.estimate(arm)
+    else:
+        estimate, *said = given
+    expected = said[0] if said else estimate.words[0]
+    if expected not in (*estimate.words, "same"):
+        known = ", ".join([*estimate.words, "same"])
+        raise ValueError(f"{claim!r} claims {expected!r}; what can be claimed of it: {known}")
+    if expected == "same" and estimate.small():
+        return estimate, "held"  # a difference smaller than the margin is the same, shown or not
+    if estimate.word in ("open", "same"):
+        return estimate, estimate.word
+    return estimate, "held" if estimate.word == expected else "refuted"
+
+
+def what_held(claims):
+    """A lesson's last table: each claim, whether it held, and the difference that answers it.
+
+    ``claims`` as for :func:`answered`.
     """
     import pandas as pd
 
     rows = {}
-    for claim, (result, arm) in claims.items():
-        mean, low, high = mean_interval(result.differences(arm))
+    for claim, (estimate, answer) in answered(claims).items():
+        mean, low, high = estimate.numbers()
         rows[claim] = {
-            "verdict": result.verdict(arm),
-            "difference": f"{mean:+.1f}",
-            "95 % interval": f"{low:+.1f} to {high:+.1f}",
-            "seeds": result.seeds,
-            "compared with": result.baseline,
+            "answer": answer,
+            "difference": mean,
+            "95 % interval": f"{low} to {high}",
+            "margin": in_unit(estimate.margin, estimate.unit),
+            "pairs": estimate.pairs,
+            "compared with": estimate.against,
         }
     return pd.DataFrame(rows).T
+
+
+def _words_after_holm(estimates):
+    different = holm([estimate.p_difference for estimate in estimates])
+    alike = holm([estimate.p_same for estimate in estimates])
+    kept = []
+    for estimate, p_difference, p_same in zip(estimates, different, alike):
+        p = p_same if estimate.word == "same" else p_difference
+        kept.append(estimate.word if p <= 1 - LEVEL else "open")
+    return kept

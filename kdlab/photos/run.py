@@ -91,7 +91,9 @@ def run(**options):
         if answers:
             arms[DISTILLED] = match
         scores = {arm: [] for arm in arms}
-        result = Result(next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds)
+        result = Result(
+            next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds, margin=running.margin
+        )
         outcome = Outcome(result, {}, None, teacher, photos, recipe, facts)
         for seed in range(recipe.seed, recipe.seed + running.seeds):
             for arm, weights in arms.items():
@@ -110,6 +112,7 @@ def run(**options):
                 result.scores[arm].append(rows[-1]["accuracy, %"])
                 if seed == recipe.seed:
                     outcome.student = network  # that of the last arm stays
+            result.seed_list.append(seed)
         outcome.logits = evaluate(outcome.student, photos.validation, recipe.size, process, running.threads)
         if process.first:
             for line in write_report(outcome, out, name=asked.student, options=model):

@@ -129,7 +129,8 @@ class Recipe:
 class Running:
     """running"""
 
-    seeds: int = option(1, "students of each kind, paired", decides=False)
+    seeds: int = option(1, "students of each kind, paired; a verdict needs 3", decides=False)
+    margin: float = option(1.0, "smallest difference that matters, in points of accuracy", decides=False)
     resume: bool = option(False, "go on with what is in OUT", decides=False)
     every: float = option(600.0, "seconds between checkpoints within an epoch", decides=False, metavar="S")
     threads: int = option(2, "that decode and augment", decides=False)
@@ -139,6 +140,8 @@ class Running:
     def __post_init__(self):
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        if not 0 < self.margin < float("inf"):
+            raise ValueError(f"margin must be above 0 and finite, got {self.margin}")
 
 
 GROUPS = (Photos, Teaching, Recipe, Running)

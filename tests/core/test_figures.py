@@ -27,13 +27,15 @@ def shown(monkeypatch):
 
 
 def test_interval_plot_says_the_verdicts(shown):
-    plots.intervals(Result("base", {"base": [1.0, 2.0, 3.0], "up": [3.0, 4.1, 5.0], "same": [1.0, 2.0, 3.0]}))
-    assert "up: helps (+2.0" in shown[0] and "same: not shown" in shown[0]
+    plots.intervals(
+        Result("base", {"base": [1.0, 2.0, 3.0], "up": [3.0, 4.1, 5.0], "alike": [1.1, 2.0, 2.9]})
+    )
+    assert "up: helps (+2.0" in shown[0] and "alike: same, within 1.0" in shown[0]
 
 
 def test_interval_plot_of_one_seed(shown):
     plots.intervals(Result("base", {"base": [1.0], "arm": [3.0]}))
-    assert "not shown" in shown[0]
+    assert "arm: open" in shown[0]
 
 
 def test_panels_say_the_verdicts_of_each_study(shown):
