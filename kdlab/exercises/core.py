@@ -5,15 +5,18 @@ and looks for the known code that does the same. Known code is run once: what it
 """
 
 import inspect
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import torch
+
+from kdlab.estimates import in_unit
 
 RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
 UNKNOWN = "not one of the mistakes we know"
@@ -197,7 +200,7 @@ class Experiment:
     """An experiment of the learner's own: a study, and the verdict that they read off it.
 
     ``arms`` must be compared, over at least ``seeds`` pairs and ``steps`` steps. ``meaning`` says,
-    for each verdict, what it means here.
+    for each verdict, what it means here; its first two words are those of the question.
     """
 
     id: str
@@ -210,13 +213,12 @@ class Experiment:
 
     def diagnose(self, answer):
         """``answer`` is ``(result, verdict)``, with the result of ``kdlab.study.compare``."""
-        from kdlab.study import Result, mean_interval
+        from kdlab.study import Result
 
-        result, said = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, ...)
+        result, said = answer if isinstance(answer, tuple | list) and len(answer) == 2 else (answer, ...)
         if result is None or result is ...:
-            return Diagnosis(
-                NOT_YET, "", f"{self.id} not yet attempted: run your study and state its verdict."
-            )
+            text = f"{self.id} not yet attempted: run your study and state its verdict."
+            return Diagnosis(NOT_YET, "", text)
         if not isinstance(result, Result):
             text = f"the first part is {type(result).__name__}, not what compare returns."
             return _wrong(self, "no study", text)
@@ -224,15 +226,18 @@ class Experiment:
             return _wrong(self, name, text)
         if said is ... or said is None:
             return Diagnosis(NOT_YET, "", f"{self.id}: the study is there; state its verdict as well.")
-        first, second = self.arms
-        verdict, (_, low, high) = result.verdict(second), mean_interval(result.differences(second))
-        if str(said).strip().lower().replace("_", " ") != verdict:
+        _, second = self.arms
+        up, down, *_ = self.meaning
+        estimate = replace(result.estimate(second), words=(up, down))
+        if _first_part(said) not in (estimate.word, estimate.word.split()[0]):
+            margin = in_unit(estimate.margin, estimate.unit)
             return _wrong(
                 self, "the verdict does not follow from the interval",
-                f"you say {said!r}, the interval runs from {low:+.1f} to {high:+.1f}.\n  helps: the whole interval lies above 0; "
-                "hurts: below; not shown: it holds 0, which is not the same as no effect.",
+                f"you say {said!r}; {second}: the interval runs from {' to '.join(estimate.numbers()[1:])}, the margin is "
+                f"{margin}.\n  {up}: the whole interval lies above 0; {down}: below; same: it holds 0 and lies within the "
+                "margin; open: anything else. It is not the same as no effect.",
             )  # fmt: skip
-        return Diagnosis(RIGHT, "", f"{self.id} right: {result.sentence(second)}. {self.meaning[verdict]}")
+        return Diagnosis(RIGHT, "", f"{self.id} right: {second}: {estimate}. {self.meaning[estimate.word]}")
 
     def _faults(self, result):
         """What makes the study another one than was asked for, by name and in words."""
@@ -245,6 +250,11 @@ class Experiment:
             yield "another baseline", f"the baseline is {result.baseline!r}; it should be {self.arms[0]!r}."
         if self.steps and result.training.get("steps", 0) < self.steps:
             yield "too few steps", f"{result.training.get('steps')} steps; {self.steps} are asked for."
+
+
+def _first_part(said):
+    """A verdict as the learner puts it, without what the sentence adds: "Same, within 1.0" is "same"."""
+    return re.split("[,(:.]", str(said).strip().lower().replace("_", " "))[0].strip()
 
 
 def _wrong(exercise, name, text):

@@ -110,9 +110,59 @@ OWN_LABELS = Experiment(
     meaning={
         "helps": "At your number of labels the gain is still there.",
         "hurts": "At your number of labels the teacher's answers cost accuracy.",
-        "not shown": "These pairs cannot tell; the interval says how large the gain may still be.",
+        "same": "At your number of labels the teacher changes less than a point either way: a negative result.",
+        "open": "These pairs cannot tell; the interval says how large the gain may still be, and the line above how many pairs would do.",
     },
 )  # fmt: skip
 
 
-EXERCISES = [SOFT_LABELS, INTERVAL, OWN_LABELS]
+def _looks(d, half=None):
+    """Above 0 (1), below (-1) or neither (0) at each number of pairs (studies, pairs); the first two are 0."""
+    d = np.asarray(d, dtype=float)
+    n = np.arange(1, d.shape[1] + 1)
+    mean = d.cumsum(axis=1) / n
+    words = np.zeros(d.shape, dtype=int)
+    for k in n[1:]:
+        t = stats.t.ppf(0.975, k - 1) if half is None else half
+        reach = t * d[:, :k].std(axis=1, ddof=1) / math.sqrt(k)
+        words[:, k - 1] = np.where(abs(mean[:, k - 1]) > reach, np.sign(mean[:, k - 1]), 0)
+    return words
+
+
+def _peeked(d):
+    return (_looks(d)[:, 2:] != 0).any(axis=1)
+
+
+FALSE_ALARMS = Exercise(
+    "0.4", "Adding seeds until the word changes", see="Why the number of seeds is fixed before",
+    right="Each look is another chance to be wrong. The number of seeds is fixed before the run, and *open* stays *open*.",
+    reference=lambda d: _peeked(d).mean(), observe=value,
+    cases={
+        "30 studies of up to 12 pairs": lambda: (np.random.default_rng(4).normal(size=(30, 12)),),
+        "50 studies of up to 20 pairs": lambda: (np.random.default_rng(0).normal(size=(50, 20)) * 3,),
+    },
+    mistakes=[
+        Mistake("only the last look",
+            "That is the study with a plan: all pairs, one look. Here one stops at the first look that pleases.",
+            lambda d: (_looks(d)[:, -1] != 0).mean()),
+        Mistake("only the first look", "With three pairs alone nobody has added any.",
+            lambda d: (_looks(d)[:, 2] != 0).mean()),
+        Mistake("one side only", "There is no effect: *hurts* is as false as *helps*.",
+            lambda d: (_looks(d)[:, 2:] > 0).any(axis=1).mean(), lambda d: (_looks(d)[:, 2:] < 0).any(axis=1).mean()),
+        Mistake("the share of looks",
+            "A study with one false look among many has told a false word: count studies, not looks.",
+            lambda d: (_looks(d)[:, 2:] != 0).mean(), lambda d: (_looks(d) != 0).mean()),
+        Mistake("from two pairs on", "The first look is at three pairs: fewer give no verdict.",
+            lambda d: (_looks(d) != 0).any(axis=1).mean()),
+        Mistake("1.96 at every look", "With few pairs Student's t is larger than 1.96: at three pairs it is 4.30.",
+            lambda d: (_looks(d, 1.96)[:, 2:] != 0).any(axis=1).mean()),
+        Mistake("studies and pairs swapped", "A row is a study; a look takes its first pairs, from left to right.",
+            lambda d: _peeked(np.asarray(d).T).mean()),
+        Mistake("a number, not a share", "Divide by the number of studies.",
+            lambda d: _peeked(d).sum(), lambda d: 100 * _peeked(d).mean()),
+        Mistake("the studies that stayed open", "That is the other part of them.", lambda d: 1 - _peeked(d).mean()),
+    ],
+)  # fmt: skip
+
+
+EXERCISES = [SOFT_LABELS, INTERVAL, OWN_LABELS, FALSE_ALARMS]

@@ -284,7 +284,8 @@ OWN_CONTROL = Experiment(
     meaning={
         "helps": "The class's mean label did better than the image's own: what is special to the image was noise here.",
         "hurts": "What is special to the image was worth something: without it the student is worse.",
-        "not shown": "These pairs cannot tell whether what is special to the image matters. More of them might.",
+        "same": "What is special to the image is worth less than the margin here.",
+        "open": "These pairs cannot tell whether what is special to the image matters. More of them might.",
     },
 )  # fmt: skip
 

@@ -119,7 +119,8 @@ PATIENCE = Experiment(
     meaning={
         "helps": "With patience T = 20 passes hard labels: what it cost before came from too short a training.",
         "hurts": "Some of the cost is left. Compare the gap with that at 200 steps: the difference is what patience bought.",
-        "not shown": "The cost is not shown any more. Compare the gap with that at 200 steps, and look at the interval's width.",
+        "same": "With patience the cost is gone, to within the margin.",
+        "open": "These pairs cannot tell what is left of the cost. Compare the gap with that at 200 steps as a difference of gains, not word with word.",
     },
 )  # fmt: skip
 

@@ -188,7 +188,8 @@ OWN_TAP = Experiment(
     meaning={
         "helps": "Your tap hands over something about place and turn that labels do not ask for.",
         "hurts": "From your tap the student learns less about place and turn than from labels alone.",
-        "not shown": "These pairs cannot tell for your tap. Look at the interval before you call it useless.",
+        "same": "From your tap the student learns no more and no less than from labels, to within the margin.",
+        "open": "These pairs cannot tell for your tap. Look at the interval before you call it useless.",
     },
 )  # fmt: skip
 

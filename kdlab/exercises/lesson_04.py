@@ -148,7 +148,8 @@ OWN_RELATION = Experiment(
     meaning={
         "helps": "The neighbourhoods carry what the labels do not. Whether they do better than angles, the two intervals say.",
         "hurts": "At your weight the neighbourhoods cost more than they bring. Another weight may do better: look at validation.",
-        "not shown": "These pairs cannot tell at your weight. The interval says how much may be there.",
+        "same": "At your weight the neighbourhoods change less than the margin.",
+        "open": "These pairs cannot tell at your weight. The interval says how much may be there.",
     },
 )  # fmt: skip
 

@@ -217,10 +217,10 @@ EQUAL_TUNING = Exercise(
 OWN_PAIR = Experiment(
     "5.5", "Another pair", see="The experiment: a slice, run here", arms=("no effect", "soft targets x mine"),
     meaning={
-        "helps": "Together they bring more than the sum of what they bring apart.",
-        "hurts": "Together they bring less than the sum: in part, the two hand over the same thing.",
-        "not shown": "These pairs cannot tell whether the two add up. An interaction is made of four scores, each "
-        "with its noise: it takes about four times as many seeds as a main effect of the same size.",
+        "more than the sum": "Together they bring more than what they bring apart.",
+        "less than the sum": "In part, the two hand over the same thing.",
+        "same": "The two add up, to within the margin: each hands over something of its own.",
+        "open": "These pairs cannot tell whether the two add up. An interaction is made of four scores, each with its noise: it takes about four times as many seeds as a main effect of the same size.",
     },
 )  # fmt: skip
 

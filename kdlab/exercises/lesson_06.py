@@ -291,7 +291,8 @@ SMOOTHED_TEACHER = Experiment(
     meaning={
         "helps": "On these classes, all of which are taught, the flattened wrong classes cost nothing: here they even helped.",
         "hurts": "What the smoothed teacher forgot about the wrong classes was worth something, even where all classes are taught.",
-        "not shown": "These pairs cannot tell the two teachers apart. The interval says how much may be between them.",
+        "same": "The two teachers teach alike, to within the margin: that is said of these two networks.",
+        "open": "These pairs cannot tell the two teachers apart. The interval says how much may be between them.",
     },
 )  # fmt: skip
 

@@ -246,7 +246,8 @@ FEWER_BITS = Experiment(
     meaning={
         "helps": "With your bits the taught student is still ahead. Whether by more or less than in float32, a second study with the plain score would say.",
         "hurts": "With your bits the taught student answers worse: what the teacher gave was lost, and more. Try one bit more.",
-        "not shown": "These pairs cannot tell. Coarse weights add their own luck to each student, so that more seeds are needed.",
+        "same": "With your bits the two students are level, to within the margin.",
+        "open": "These pairs cannot tell. Coarse weights add their own luck to each student, so that more seeds are needed.",
     },
 )  # fmt: skip
 

@@ -224,7 +224,8 @@ ONE_THING = Experiment(
     meaning={
         "helps": "With your setting the teacher is worth its time. Whether your setting did that, a run with the old one at the same epochs would say.",
         "hurts": "With your setting labels alone are better. Are the students trained for long enough to follow the teacher?",
-        "not shown": "These pairs cannot tell. Before you ship the distilled student, run more seeds, or a longer training.",
+        "same": "With your setting the teacher changes less than the margin: its time buys nothing that you said would matter.",
+        "open": "These pairs cannot tell. Before you ship the distilled student, run more seeds, or a longer training.",
     },
 )  # fmt: skip
 

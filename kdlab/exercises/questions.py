@@ -39,8 +39,8 @@ _ALL = [
     }),
     Question("0.q3", "b", {
         "a": "The mean is above 0, but so it would be in half of all studies of a method that does nothing.",
-        "b": "The interval holds 0, so these pairs cannot tell. More of them would narrow it.",
-        "c": "Not shown is not the same as no effect: the interval also holds +2.",
+        "b": "The interval holds 0 and reaches beyond the margin, so these pairs cannot tell. More would narrow it.",
+        "c": "Same would need the whole interval within 1 point of 0. This one also holds +2.",
     }),
     Question("1.q1", "b", {
         "a": "More seeds would narrow the interval around a comparison of two things at once.",

@@ -189,10 +189,26 @@ def born_again_by_recursion(make_student, train, generations):
     return student
 
 
+def false_alarms_by_scipy(differences):
+    def alarmed(study):
+        return any(stats.ttest_1samp(study[:k], 0).pvalue < 0.05 for k in range(3, len(study) + 1))
+
+    return sum(map(alarmed, differences)) / len(differences)
+
+
+def false_alarms_at_once(d):
+    n = np.arange(1, d.shape[1] + 1)[2:]
+    mean = (d.cumsum(1) / np.arange(1, d.shape[1] + 1))[:, 2:]
+    variance = ((d**2).cumsum(1)[:, 2:] - n * mean**2) / (n - 1)
+    return torch.tensor(abs(mean) > stats.t.ppf(0.975, n - 1) * np.sqrt(variance / n)).any(1).double().mean()
+
+
 CORRECT = [
     ("0.1", lambda z: torch.exp(z - z.logsumexp(1, keepdim=True))),
     ("0.1", lambda z: (e := (z - z.amax(1, keepdim=True)).exp()) / e.sum(1, keepdim=True)),
     ("0.1", lambda z: F.softmax(z.double(), dim=-1)),
+    ("0.4", false_alarms_by_scipy),
+    ("0.4", false_alarms_at_once),
     ("0.2", lambda d: np.array(stats.t.interval(0.95, len(d) - 1, np.mean(d), stats.sem(d)))),
     ("0.2", lambda d: stats.t.interval(0.95, len(d) - 1, np.mean(d), stats.sem(d))),
     ("0.2", lambda d: stats.ttest_1samp(d, 0).confidence_interval(0.95)),
@@ -326,17 +342,28 @@ EXPERIMENTS = [e for e in ALL.values() if isinstance(e, Experiment)]
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.id)
 def test_an_experiment_checks_the_study_and_the_word(experiment):
-    first, second = experiment.arms
-    result = Result(first, {first: [50.0, 60, 70], second: [55.0, 64, 76]}, training={"steps": 800})
-    assert experiment.diagnose((result, "helps")).status == RIGHT
-    assert experiment.diagnose((result, "hurts")).name == "the verdict does not follow from the interval"
-    assert (
-        experiment.diagnose((Result(first, {first: [1.0], second: [2.0]}), "helps")).name == "too few seeds"
-    )
-    assert experiment.diagnose((Result(first, {first: [1.0]}), "helps")).name == "an arm is missing"
-    assert experiment.diagnose(("result", "helps")).name == "no study"
-    assert experiment.diagnose((result, " Helps")).status == RIGHT
-    assert experiment.diagnose((result.against(second), "hurts")).name == "another baseline"
+    (first, second), (up, down, *others) = experiment.arms, experiment.meaning
+    assert others == ["same", "open"]
+
+    def study(*differences):
+        scores = {first: [50.0] * len(differences), second: [50.0 + d for d in differences]}
+        return Result(first, scores, training={"steps": 800}, words={second: (up, down)})
+
+    result = study(5, 4, 6)
+    said = {up: result, down: study(-5, -4, -6), "same": study(0.1, -0.1, 0), "open": study(5, -4, 0)}
+    for word, given in said.items():
+        assert given.verdict(second) == word
+        for right in (word, word.upper(), f" {word.capitalize()}, within 1.0", word.replace(" ", "_")):
+            outcome = experiment.diagnose((given, right))
+            assert outcome.status == RIGHT and experiment.meaning[word] in outcome.text, right
+        for wrong in {up, down, *others, "not shown", "no effect", 3} - {word}:
+            name = experiment.diagnose((given, wrong)).name
+            assert name == "the verdict does not follow from the interval", wrong
+    assert experiment.diagnose([result, up]).status == RIGHT
+    assert experiment.diagnose((study(1), up)).name == "too few seeds"
+    assert experiment.diagnose((Result(first, {first: [1.0]}), up)).name == "an arm is missing"
+    assert experiment.diagnose(("result", up)).name == "no study"
+    assert experiment.diagnose((result.against(second), down)).name == "another baseline"
     for nothing in (..., None, (..., ...), (result, ...), result):
         assert experiment.diagnose(nothing).status == NOT_YET
 
