@@ -19,7 +19,7 @@ _HERE = Path(__file__).resolve().parent
 # In a wheel the results lie inside the package, in a clone beside it.
 _IN_WHEEL, _IN_CLONE = _HERE / "shipped" / "results", _HERE.parent / "data" / "results"
 RESULTS = _IN_WHEEL if _IN_WHEEL.exists() else _IN_CLONE
-_KEPT = ("baseline", "scores", "metric", "chosen", "planned", "training", "higher_is_better")
+_KEPT = ("baseline", "scores", "metric", "chosen", "planned", "training", "higher_is_better", "seed_list")
 
 
 class Shipped(NamedTuple):

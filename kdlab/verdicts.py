@@ -47,6 +47,7 @@ class Result:
     students: dict = field(default_factory=dict, repr=False)
     training: dict = field(default_factory=dict)
     higher_is_better: bool = True
+    seed_list: list = field(default_factory=list)
 
     @property
     def seeds(self):
