@@ -21,7 +21,7 @@ WIDE = 49  # characters of a claim in a line
 LINE = 0.165  # inches, as all that follow
 RISE = 0.045  # from the baseline of letters to their middle
 GAP = 0.1  # between two rows
-CLAIMS, PLOT = 3.5, 2.8  # width of a claim, and of the axes
+CLAIMS, PLOT = 3.4, 2.4  # width of a claim, and of the axes
 
 
 class Row(NamedTuple):
@@ -92,7 +92,8 @@ def draw_forest(groups, *, title=None, gap=GAP):
     figure, axis = _canvas(depth, title)
     axis.axvspan(-margin, margin, **canvas.BAND)
     axis.axvline(0, **canvas.ZERO)
-    axis.set(xlim=_limits(scaled, margin), xlabel=_xlabel(rows, units))
+    axis.set_xlim(_limits(scaled, margin))
+    axis.set_xlabel(_xlabel(rows, units), fontsize=9)
     for heading, place in headings.items():
         _text(axis, heading, -CLAIMS, place, weight="bold")
     for row, place, numbers in zip(rows, places, scaled):
