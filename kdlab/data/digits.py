@@ -108,7 +108,7 @@ def digits(labelled=50, *, seed=0):
     return Splits(*(replace(part, images=_upright(part.images)) for part in splits))
 
 
-def cluttered_digits(labelled=650, *, views=1, seed=0):
+def cluttered_digits(labelled=650, *, views=1, seed=0, fragments=4, noise=0.15):
     """:class:`Splits` of the same handwriting turned, bent, placed anywhere, among fragments of others.
 
     Parameters
@@ -117,10 +117,13 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
         As in :func:`digits`; the seed redraws every warp too.
     views : int
         Images of each source that is learned from; validation and test always have one.
+    fragments, noise : int, float
+        As in :func:`clutter`; without either the digits are only turned, bent and moved.
     """
     _, splits = _small_splits(labelled, seed)
+    how = {"fragments": fragments, "noise": noise}
     counts = enumerate(zip(splits, (views, views, 1, 1)))
-    return Splits(*(clutter(part, views=count, seed=4 * seed + i) for i, (part, count) in counts))
+    return Splits(*(clutter(part, views=count, seed=4 * seed + i, **how) for i, (part, count) in counts))
 
 
 def teacher_digits(*, cluttered=False, views=1):
