@@ -1,7 +1,13 @@
 """What Sphinx's pages lack for keyboards and screen readers, mended after each build (found by axe)."""
 
+import functools
+import hashlib
+import json
 import re
+from binascii import a2b_base64
 from pathlib import Path
+
+LESSONS = Path(__file__).resolve().parent.parent / "notebooks"
 
 CHANGES = [
     # A heading by its role has a level only if it says so.
@@ -25,3 +31,25 @@ def mend(app, error):
             mended = re.sub(old, new, mended)
         if mended != text:
             path.write_text(mended)
+
+
+@functools.cache
+def _alternatives():
+    """The alternative texts that the lessons store, by the name that MyST-NB gives to each figure's file."""
+    found = {}
+    for path in LESSONS.glob("*.ipynb"):
+        outputs = (o for cell in json.loads(path.read_text())["cells"] for o in cell.get("outputs", []))
+        for output in outputs:
+            if stored := "".join(output.get("data", {}).get("image/png", "")):
+                name = hashlib.sha256(a2b_base64(stored)).hexdigest()
+                found[name] = output["metadata"].get("image/png", {}).get("alt", "")
+    return found
+
+
+def describe(app, doctree):
+    """For Sphinx's ``doctree-read``: MyST-NB drops the alternative texts of figures."""
+    from docutils import nodes
+
+    for image in doctree.findall(nodes.image):
+        if words := _alternatives().get(Path(image["uri"]).stem):
+            image["alt"] = words

@@ -1,18 +1,29 @@
-"""The claims page: every verdict of the course, read from the lessons' stored outputs and results."""
+"""The claims page and picture: every verdict of the course, read from stored outputs and results.
 
+``python docs/claims.py`` draws the picture that README shows; ``--check`` writes nothing and fails where the
+lessons say something else by now. The site draws its own.
+"""
+
+import argparse
+import io
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS = ("claim", "verdict", "difference", "95 % interval", "seeds", "compared with")
+sys.path[:0] = [str(ROOT)]
+PICTURE = ROOT / "docs" / "_static" / "claims.png"
+COLUMNS = ("claim", "answer", "difference", "95 % interval", "margin", "pairs", "compared with")
 HEAD = """# What held
 
-Every verdict of the course, as the lessons and the shipped results hold it. *Helps* and *hurts*: the whole
-95 % interval of the mean paired difference lies on one side of 0. *Not shown*: it holds 0, which is not the
-same as no effect. Differences are in points of the lesson's own score. This page is generated; nothing in
-it is typed.
+Every claim of the course, as the lessons and the shipped results answer it. A claim says which way the mean
+paired difference goes. *Held*: the whole 95 % interval lies on that side of 0; or, where the claim is that
+there is no difference that matters, within the margin. *Refuted*: it lies on the other side. *Same*: it holds
+0 and lies within the margin, the smallest difference that matters, which is stated before the run. *Open*:
+the study is too small to tell. Each difference has its unit in the column of the margin. This page is
+generated; nothing in it is typed.
 """
 
 
@@ -40,7 +51,7 @@ class _Tables(HTMLParser):
 
 
 def lesson_claims(notebook):
-    """Rows (claim, verdict, difference, interval, seeds, compared with) of a lesson's last table."""
+    """Rows of a lesson's last table, as :data:`COLUMNS`."""
     found = []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
@@ -49,6 +60,8 @@ def lesson_claims(notebook):
                 tables = _Tables()
                 tables.feed(html)
                 head, *rows = tables.rows
+                if not set(COLUMNS[1:]) <= set(head):
+                    continue  # stored by an older version: run the lesson again
                 places = [0, *(head.index(column) for column in COLUMNS[1:])]
                 found += [[row[i] for i in places] for row in rows]
     return found
@@ -68,12 +81,17 @@ def _ran(notebook):
     return f"Run {run['date']} with {versions}; {run['threads']} thread."
 
 
+def _lessons(root):
+    """(path, notebook, title) of each lesson."""
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        notebook = json.loads(path.read_text())
+        yield path, notebook, "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+
+
 def claims_page(root=ROOT):
     """The page as Markdown."""
     parts = [HEAD]
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        notebook = json.loads(path.read_text())
-        title = "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+    for path, notebook, title in _lessons(root):
         parts += [f"## {title}", f"[The lesson](notebooks/{path.name}). {_ran(notebook)}"]
         parts.append(_table(lesson_claims(notebook)))
     shipped = sorted((root / "data" / "results").glob("*.json"))
@@ -84,3 +102,70 @@ def claims_page(root=ROOT):
     for path in shipped:
         parts.append(re.sub("^#", "##", page(path.stem, load_results(path.stem, path.parent)), flags=re.M))
     return "\n\n".join(parts) + "\n"
+
+
+def forest_row(claim, answer, difference, interval, margin, *_):
+    """A row of :func:`lesson_claims` as a row of the picture."""
+    from kdlab.plots import Row
+    from kdlab.verdicts import LOWER
+
+    low, high = interval.split(" to ")
+    amount, _, unit = margin.removesuffix(LOWER).partition(" ")
+    return Row(
+        claim, answer, float(difference), float(low), float(high), float(amount), (difference, low, high),
+        "points" if unit == "point" else unit, -1 if margin.endswith(LOWER) else 1, words=("more", "less"),
+    )  # fmt: skip
+
+
+def course(root=ROOT):
+    """The rows of the picture by lesson."""
+    found = {title: lesson_claims(notebook) for _, notebook, title in _lessons(root)}
+    return {title: [forest_row(*row) for row in rows] for title, rows in found.items() if rows}
+
+
+def in_words(lessons):
+    """All that the picture shows, as text; it is kept in the picture's file."""
+    from kdlab import plots
+
+    return " ".join(f"{title}. {plots.in_words(rows)}" for title, rows in lessons.items())
+
+
+def draw(path, root=ROOT):
+    """Write the picture of all claims; returns how many had each answer, in words."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    from kdlab import plots
+
+    lessons, about = course(root), PngInfo()
+    figure = plots.draw_forest(lessons, gap=0.04) if lessons else plots.axes(height=0.5)[0]
+    about.add_itxt("Description", in_words(lessons))
+    picture = Image.open(io.BytesIO(plots.png(figure)[0])).convert("RGB")
+    picture = picture.quantize(64, method=Image.Quantize.MAXCOVERAGE)  # letters need no more
+    picture.save(path, pnginfo=about, optimize=True)
+    return plots.summary([row for rows in lessons.values() for row in rows])
+
+
+def agrees(path=PICTURE, root=ROOT):
+    """Whether a picture shows what the lessons say."""
+    from PIL import Image
+
+    return Path(path).exists() and Image.open(path).text["Description"] == in_words(course(root))
+
+
+def main(arguments=None, path=PICTURE):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where the picture differs")
+    if not parser.parse_args(arguments).check:
+        print(f"{path}: {draw(path)}")
+    elif not agrees(path):
+        print(f"{path.name} does not show what the lessons say; run python docs/claims.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    import matplotlib
+
+    matplotlib.use("Agg")
+    sys.exit(main())

@@ -75,6 +75,7 @@ def _bring(source, folder):
 _bring(ROOT / "notebooks", HERE / "notebooks")
 api_pages.write(HERE / "api")
 (HERE / "claims.md").write_text(claims.claims_page())
+claims.draw(HERE / "claims.png")
 (HERE / "instructors" / "stuck.md").write_text(stuck.page())
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")
@@ -99,5 +100,6 @@ def setup(app):
     app.add_html_math_renderer(
         "mathml", inline_renderers=(mathml.inline, None), block_renderers=(mathml.block, None)
     )
+    app.connect("doctree-read", accessible.describe)
     app.connect("build-finished", api_pages.mend_back_links)
     app.connect("build-finished", accessible.mend)

@@ -3,7 +3,13 @@
 import copy
 import inspect
 import math
+import operator
+import random
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import torch
 
 from kdlab import metrics
@@ -11,6 +17,7 @@ from kdlab.distill import check_terms, distill
 from kdlab.estimates import LEVEL, Estimate, mean_interval, seeds_needed, verdict
 from kdlab.progress_bar import progress_bar
 from kdlab.verdicts import Result, difference_of_gains, what_held
+from kdlab.workers import each, how_many
 
 __all__ = [
     "LEVEL",
@@ -27,9 +34,12 @@ __all__ = [
 
 def compare(
     arms, *, data, student, baseline, seeds=10, score=None, metric="accuracy, %", higher_is_better=True,
-    margin=None, progress=True, **training,
+    margin=None, progress=True, workers=None, **training,
 ):  # fmt: skip
     """Train every arm at every seed and compare each with the baseline, pair by pair.
+
+    What torch, NumPy and ``random`` draw in ``data``, arms and ``score`` follows from the seed. So seeds need
+    not be trained one after the other, and several processes find the same numbers, bit for bit.
 
     Parameters
     ----------
@@ -56,20 +66,30 @@ def compare(
         of anything else must state its own, before it runs.
     higher_is_better, progress : bool
         Whether a larger score is a better one; whether to show a bar with the remaining time.
+    workers : int, optional
+        Over how many processes to spread the seeds. By default as many as there are cores and free memory
+        for; one where a process cannot be copied: not on Linux, where there is a GPU, or where
+        ``torch.get_num_threads()`` is above 1, since those threads already use the cores. Asked for, they
+        are started anew there: that takes seconds, and half a gigabyte each. What ``data``, arms or
+        ``score`` keep from one seed to the next (a list they fill, a generator of their own) stays in
+        their process: say ``workers=1`` where it matters.
     **training
         To :func:`kdlab.distill.distill`: ``steps``, ``batch_size``, ``learning_rate``.
 
     Returns
     -------
     Result
-        On an interrupt, with the seeds that were finished (if there are any).
+        With the students of the last seed. On an interrupt, of the seeds that were finished, if there are
+        any: its ``seed_list`` says which.
 
     Raises
     ------
     ValueError
-        Before training, if seeds, candidates, the baseline or a margin are missing; before a seed's
-        training, if what any of its arms matches does not fit. An error after the first seed carries the
-        finished ones as its attribute ``finished``.
+        Before training, if seeds, candidates, workers, the baseline or a margin are missing; before a
+        seed's training, if what any of its arms matches does not fit. An error notes its seed, and carries
+        the finished ones as its attribute ``finished``.
+    RuntimeError
+        If the process of a seed was killed.
     """
     seeds = _seeds(seeds)
     inspect.signature(distill).bind(None, None, None, **training)  # a misspelt option ends here
@@ -79,63 +99,113 @@ def compare(
     for name, candidates in choices.items():
         if not candidates:
             raise ValueError(f"the arm {name!r} has no candidates to choose from")
-    score = score or _test_accuracy
+    workers = how_many(len(seeds)) if workers is None else operator.index(workers)
+    if workers < 1:
+        raise ValueError(f"at least 1 worker is needed, got {workers}")
     runs = len(seeds) * sum(map(len, choices.values()))
     chosen = {name: [] for name, candidates in choices.items() if len(candidates) > 1}
-    result = Result(
+    empty = Result(
         baseline, {name: [] for name in arms}, metric, chosen, planned=len(seeds), training=training,
         higher_is_better=higher_is_better, margin=margin,
     )  # fmt: skip
+    train = partial(
+        _one_seed, choices=choices, data=data, student=student, score=score or _test_accuracy,
+        training=training, as_weights=workers > 1,
+    )  # fmt: skip
+    finished, students = {}, {}
     bar = progress_bar(total=runs, what="training students", unit="student", shown=progress)
     try:
-        for seed in seeds:
-            finished = _one_seed(seed, choices, data, student, score, training, bar)
-            for name, (value, choice, trained) in finished.items():
-                result.scores[name].append(value)
-                result.students[name] = trained
-                if name in result.chosen:
-                    result.chosen[name].append(choice)
+        with closing(each(train, seeds, workers=workers, heard=bar.update, what="seed")) as pairs:
+            for place, (scores, trained) in pairs:
+                finished[place] = scores
+                if place == max(finished):
+                    students = trained
     except KeyboardInterrupt:
-        if result.seeds == 0:
+        if not finished:
             raise
-        print(f"interrupted: {result.seeds} of {len(seeds)} seeds are finished and kept")
+        print(f"interrupted: {len(finished)} of {len(seeds)} seeds are finished and kept")
     except Exception as error:
-        error.finished = result
+        error.finished = _gathered(empty, finished, seeds, students, student)
         raise
     finally:
         bar.close()
+    return _gathered(empty, finished, seeds, students, student)
+
+
+def _gathered(empty, finished, seeds, students, student):
+    """The result of the finished seeds, in order, with the students of the last."""
+    result = replace(empty, seed_list=[seeds[place] for place in sorted(finished)])
+    for place in sorted(finished):
+        for name, (value, choice) in finished[place].items():
+            result.scores[name].append(value)
+            if name in result.chosen:
+                result.chosen[name].append(choice)
+    for name, trained in students.items():
+        if not isinstance(trained, torch.nn.Module):
+            with _draws_from(result.seed_list[-1]):
+                weights, trained = trained, student().eval()
+            trained.load_state_dict(weights)
+        result.students[name] = trained
     return result
 
 
-def _one_seed(seed, choices, data, student, score, training, bar):
-    """Train and score all arms of one seed: {arm: (score, chosen candidate, student)}."""
-    shared = data(seed)
+@contextmanager
+def _draws_from(seed):
+    """What torch, NumPy and ``random`` draw within follows from the seed; the caller's states stay."""
+    states = np.random.get_state(), random.getstate()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        initial = student()
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+
+
+def _one_seed(seed, tell, **how):
+    """Train and score all arms of one seed: {arm: (score, chosen candidate)}, and {arm: student}."""
+    try:
+        with _draws_from(seed):
+            return _trained_and_scored(seed, tell, **how)
+    except Exception as error:
+        error.add_note(f"at seed {seed}")
+        raise
+
+
+def _trained_and_scored(seed, tell, *, choices, data, student, score, training, as_weights):
+    torch.manual_seed(~seed)  # apart from what the student's weights are drawn from
+    shared = data(seed)
+    torch.manual_seed(seed)
+    initial = student()
     tasks = {name: {label: arm(shared) for label, arm in c.items()} for name, c in choices.items()}
     for candidates in tasks.values():
         for inputs, terms in candidates.values():
             check_terms(initial, inputs, terms)
-    finished = {}
+    scores, students = {}, {}
     for name, candidates in tasks.items():
         trained = {}
         for label, (inputs, terms) in candidates.items():
             trained[label] = copy.deepcopy(initial)
-            distill(trained[label], inputs, terms, seed=seed, **training)
-            bar.update()
+            # A projector trains, too: its own for each student, also where arms and seeds share a term.
+            projectors = copy.deepcopy([term.projector for term in terms])
+            own = [replace(term, projector=projector) for term, projector in zip(terms, projectors)]
+            distill(trained[label], inputs, own, seed=seed, **training)
+            tell()
         best = next(iter(trained))
         if len(trained) > 1:
             best = max(trained, key=lambda label: _accuracy(trained[label], shared.validation))
+        students[name] = trained[best].state_dict() if as_weights else trained[best]
         value = float(score(trained[best], shared))
         if not math.isfinite(value):
             raise ValueError(f"the score of {name!r} at seed {seed} is {value}: it must be finite")
-        finished[name] = (value, best, trained[best])
-    return finished
+        scores[name] = (value, best)
+    return scores, students
 
 
 def _seeds(seeds):
-    seeds = [*range(seeds)] if hasattr(seeds, "__index__") else [*seeds]
+    seeds = [*range(seeds)] if hasattr(seeds, "__index__") else [*map(operator.index, seeds)]
     if not seeds:
         raise ValueError("no seeds leave nothing to compare: give at least 1 seed, better 5 or more")
     if len(set(seeds)) < len(seeds):

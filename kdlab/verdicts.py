@@ -7,6 +7,7 @@ from kdlab.estimates import GAIN, LEVEL, TREND, Estimate, holm, in_unit
 
 MANY = 3  # comparisons in a study; where there are more, Holm's correction is shown
 ACCURACY_MARGIN = 1.0  # points
+LOWER = ", lower is better"
 
 
 @dataclass
@@ -77,8 +78,9 @@ class Result:
     def level(self, arm):
         """An arm with its mean score, as "hard labels, 75.3 %"."""
         mean = sum(self.scores[arm]) / self.seeds
+        places = max(1, math.ceil(-math.log10(self.margin)))
         unit = self.metric.rpartition(", ")[2] if self.unit else ""
-        return f"{arm}, {mean:.1f} {unit}".rstrip()
+        return f"{arm}, {mean:.{places}f} {unit}".rstrip()
 
     def step(self):
         """What scores move by at least, where that is more than the margin; else 0.
@@ -241,7 +243,7 @@ def what_held(claims):
             "answer": answer,
             "difference": mean,
             "95 % interval": f"{low} to {high}",
-            "margin": in_unit(estimate.margin, estimate.unit),
+            "margin": in_unit(estimate.margin, estimate.unit) + LOWER * (estimate.gain < 0),
             "pairs": estimate.pairs,
             "compared with": estimate.against,
         }

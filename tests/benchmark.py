@@ -3,10 +3,14 @@
 Prints ratios, since seconds differ between machines and hours.
 """
 
+import os
+import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent / "core"))
@@ -39,6 +43,55 @@ def study():
     compare({"a": labels, "b": labels}, data=lambda seed: data.digits(50, seed=seed),
             student=lambda: models.TinyCNN(8), baseline="a", seeds=10, steps=300, progress=False)  # fmt: skip
     print(f"2 arms x 10 seeds x 300 steps: {time.perf_counter() - start:.0f} s (at most 30)")
+
+
+def workers(rounds=4):
+    """A lesson's study in one process and over two, in turn; and what a worker keeps for itself."""
+    import torch
+    from doors import processes
+
+    from kdlab import data, models
+    from kdlab.distill import hard_labels, soft_targets
+    from kdlab.study import compare
+    from kdlab.teachers import load_teacher
+    from kdlab.workers import PRIVATE_BYTES
+
+    torch.set_num_threads(1)
+    teacher = load_teacher("digits-small")
+    arms = {
+        "hard labels": lambda d: (d.labelled.images, [hard_labels(d.labelled.labels)]),
+        "soft targets": lambda d: (
+            d.labelled.images, [soft_targets(teacher(d.labelled.images), temperature=4)],
+        ),
+    }  # fmt: skip
+
+    def seconds(count):
+        start = time.perf_counter()
+        compare(arms, data=lambda seed: data.digits(50, seed=seed), student=lambda: models.TinyCNN(8),
+                baseline="hard labels", seeds=10, steps=200, progress=False, workers=count)  # fmt: skip
+        return time.perf_counter() - start
+
+    private, over = [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.05):
+            for pid in processes(os.getpid()):
+                with suppress(OSError):
+                    rollup = Path("/proc", pid, "smaps_rollup").read_text()
+                    private.append(sum(int(n) for n in re.findall(r"Private_\w+: +(\d+)", rollup)) / 1024)
+
+    seconds(1)
+    pairs = [(seconds(1), seconds(2)) for _ in range(rounds)]
+    threading.Thread(target=watch, daemon=True).start()
+    seconds(2)
+    over.set()
+    ratio = statistics.median(one / two for one, two in pairs)
+    best = max(one / two for one, two in pairs)
+    print(
+        f"a lesson's study over two processes: {ratio:.2f} times as fast as in one, {best:.2f} at best "
+        f"(at least 1.7 on two free cores); {max(private):.0f} MB a worker's own "
+        f"(at most {PRIVATE_BYTES / 1e6:.0f})"
+    )
 
 
 def steps(rounds=12, count=100):
@@ -128,3 +181,4 @@ if __name__ == "__main__":
     imports()
     steps()
     study()
+    workers()

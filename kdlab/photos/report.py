@@ -6,8 +6,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.ticker import MaxNLocator
 
 import kdlab
 from kdlab import plots
@@ -91,7 +93,7 @@ def curves(outcome, path):
         )  # fmt: skip
     if "teacher, %" in outcome.facts:
         axis.axhline(outcome.facts["teacher, %"], color="0.4", linewidth=1, linestyle=":", label="teacher")
-    axis.xaxis.set_major_locator(plots.MaxNLocator(8, integer=True, min_n_ticks=1))
+    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     plots.label(axis, "epoch", "validation accuracy, %")
     _save(figure, path)
 
@@ -105,13 +107,11 @@ def confusion(logits, labels, classes, path):
 
     matrix = confusion_matrix(labels, logits.argmax(1), labels=range(len(classes)))
     if len(classes) <= MOST_CLASSES:
-        side = 2.5 + 0.3 * len(classes)
-        figure, axis = plots.axes(width=side + 1, height=side)
         share = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
-        figure.colorbar(axis.imshow(share, cmap="Greys", vmin=0, vmax=1), label="share of the true class")
-        axis.set_xticks(range(len(classes)), classes, rotation=90)
-        axis.set_yticks(range(len(classes)), classes)
-        plots.label(axis, "answered", "true class", legend=False)
+        figure = plots.draw_matrix(
+            share, classes, classes, label="share of the true class", xlabel="answered", ylabel="true class",
+            limits=(0, 1),
+        )  # fmt: skip
         _save(figure, path)
     wrong = [(int(count), *place) for place, count in np.ndenumerate(matrix) if place[0] != place[1]]
     most = sorted(wrong, key=lambda pair: -pair[0])[:5]
@@ -120,8 +120,8 @@ def confusion(logits, labels, classes, path):
 
 def _save(figure, path):
     with write_atomically(path) as file:
-        figure.savefig(file, format="png", bbox_inches="tight")
-    plots.plt.close(figure)
+        file.write(plots.png(figure)[0])
+    plt.close(figure)
 
 
 def _write(path, text):

@@ -232,7 +232,7 @@ def test_a_teacher_is_taught_listed_and_opened(said):
 
 def test_a_task_is_compared(said):
     verdict, result = said("study").split(" | ")
-    assert verdict in ("helps", "hurts", "not shown") and result.startswith("Result ")
+    assert verdict in ("helps", "hurts", "same", "open") and result.startswith("Result ")
     assert "recall of the worse class, %; 3 paired seeds; baseline: hard labels" in result
 
 
@@ -249,7 +249,8 @@ def test_a_lesson_gets_its_links_and_runs_from_the_top(house, said):
     figures = [o for cell in ran.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     assert figures and all(figure.metadata["image/png"]["alt"] for figure in figures)
     (row,) = claims.lesson_claims(ran)
-    assert row[1] in ("helps", "hurts", "not shown") and row[4:] == ["3", "hard labels"]
+    assert row[1] in ("held", "refuted", "same", "open") and row[4:6] == ["2 points", "3"]
+    assert row[6].startswith("hard labels, ")
 
 
 def test_readmes_examples_that_need_no_photos_run(said):

@@ -1,5 +1,7 @@
 """The site builds without a warning, its links lead somewhere, and it asks nobody else for anything."""
 
+import html
+import json
 import pkgutil
 import re
 import sys
@@ -7,9 +9,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from kdlab.study import Result, what_held
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+import claims  # noqa: E402
+
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -71,16 +81,64 @@ def test_every_lesson_is_there_with_its_figures_and_slides(site):
 
 
 def test_the_claims_page_holds_every_verdict_of_every_lesson(site):
-    sys.path.insert(0, str(ROOT / "docs"))
-    import json
-
-    import claims
-
     text = (site / "claims.html").read_text()
     for lesson in LESSONS:
         rows = claims.lesson_claims(json.loads(lesson.read_text()))
-        assert rows and all(row[1] in ("helps", "hurts", "not shown") for row in rows), lesson
+        assert rows and all(row[1] in ("held", "refuted", "same", "open") for row in rows), lesson
     assert text.count("<tr") > 20
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Two lessons, as far as the page and the picture of claims read them."""
+    base = [70.0, 71.0, 72.0]
+    points = Result("base", {"base": base, "up": [74.0, 75.0, 75.5], "down": [60.0, 62.0, 64.0]})
+    time = Result(
+        "old", {"old": base, "new": [69.0, 69.5, 71.0]}, "time, ms", higher_is_better=False, margin=3
+    )
+    tables = {"00 · First": {"it helps": (points, "up"), "... or not": (points, "down")}}
+    tables["01 · Second"] = {"it is as fast": (time, "new", "same")}
+    (tmp_path / "notebooks").mkdir()
+    for title, table in tables.items():
+        output = new_output("display_data", {"text/html": what_held(table).to_html()})
+        cells = [new_markdown_cell(f"# {title}\n\nmore"), new_code_cell("", outputs=[output])]
+        nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / f"{title[:2]}_lesson.ipynb")
+    return tmp_path
+
+
+def test_the_picture_of_all_claims_is_read_from_the_lessons_tables(course, tmp_path):
+    rows = claims.course(course)
+    (helps, hurts), (alike,) = rows.values()
+    assert [*rows] == ["00 · First", "01 · Second"]
+    assert (helps.answer, hurts.answer, alike.answer) == ("held", "refuted", "held")
+    assert helps.told() == "+3.8 points (+3.1 to +4.6)" and helps.low < helps.mean < helps.high
+    assert (hurts.unit, hurts.margin, hurts.gain) == ("points", 1.0, 1)
+    assert (alike.unit, alike.margin, alike.gain) == ("ms", 3.0, -1)
+    assert claims.draw(tmp_path / "claims.png", course) == "2 held, 1 refuted"
+    assert Image.open(tmp_path / "claims.png").mode == "P" and claims.agrees(tmp_path / "claims.png", course)
+
+
+def test_a_picture_of_other_claims_is_found_out(course, tmp_path, capsys):
+    (course / "notebooks" / "01_lesson.ipynb").rename(tmp_path / "01_lesson.ipynb")
+    claims.draw(tmp_path / "claims.png", course)
+    (tmp_path / "01_lesson.ipynb").rename(course / "notebooks" / "01_lesson.ipynb")
+    assert not claims.agrees(tmp_path / "claims.png", course)
+    assert claims.main(["--check"], path=tmp_path / "claims.png") == 1
+    assert "run python docs/claims.py" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not claims.PICTURE.exists(), reason="README has no picture of the claims yet")
+def test_readmes_picture_shows_what_the_lessons_say():
+    assert claims.agrees()
+
+
+def test_figures_keep_their_words_and_their_size_on_the_site(site):
+    stored = nbformat.read(LESSONS[0], as_version=4)
+    kept = [o.metadata.get("image/png", {}) for cell in stored.cells for o in cell.get("outputs", [])]
+    text = html.unescape((site / "notebooks" / f"{LESSONS[0].stem}.html").read_text())
+    for figure in filter(None, kept):
+        assert f'alt="{figure["alt"]}"' in text
+        assert f"width: {figure['width']}" in text or f'width="{figure["width"]}' in text
 
 
 def test_every_public_module_has_its_place_in_the_api(site):

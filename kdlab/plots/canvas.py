@@ -1,0 +1,99 @@
+"""What all figures share: their style, and how one is shown, sharp and with words."""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Okabe and Ito's palette is told apart by colour-blind readers; markers and dashes serve in grey.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+MARKERS = ["o", "s", "^", "D", "v", "P"]
+HATCHES = ["", "//", "..", "xx"]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]
+ZERO = {"color": "0.4", "linewidth": 1}  # the line of no difference
+BAND = {"color": "0.91", "linewidth": 0, "zorder": 0}  # differences within the margin
+STYLE = {
+    "axes.prop_cycle": plt.cycler(color=COLOURS, marker=MARKERS, linestyle=DASHES),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "figure.dpi": 90,
+    "savefig.bbox": "tight",
+    "font.size": 10,
+    "legend.frameon": False,
+}
+SHARP = 2  # pixels stored for each that the figure takes on the page
+COMMON = 160  # of 256 colours, those kept as they are: lines, letters and all that a matrix is coloured by
+PHOTO = 2**15  # colours, above which a figure holds photos
+
+
+def png(figure):
+    """A figure as PNG, sharp on dense screens and in print: its bytes, and width and height to show it at.
+
+    It has twice the pixels in each direction. A palette of 256 colours makes up for that in bytes.
+    """
+    from PIL import Image
+
+    drawn, stored = io.BytesIO(), io.BytesIO()
+    figure.savefig(
+        drawn, format="png", dpi=SHARP * figure.dpi, bbox_inches="tight", facecolor="white",
+        pil_kwargs={"compress_level": 1},
+    )  # fmt: skip
+    picture = _with_palette(Image.open(drawn).convert("RGB"))
+    picture.save(stored, "png", optimize=True)
+    return stored.getvalue(), *(round(side / SHARP) for side in picture.size)
+
+
+def _with_palette(picture):
+    """An RGB picture in 256 colours: its most common ones, and others that cover the rest of its pixels.
+
+    Without the first, the steps of a colour bar are seen, as letters on coloured cells have colours by the
+    thousand. Photos are left to Pillow.
+    """
+    from PIL import Image
+
+    pixels = np.asarray(picture, dtype=np.int32) @ (1 << 16, 1 << 8, 1)
+    colours, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+    if len(colours) > PHOTO:
+        return picture.quantize(256, method=Image.Quantize.MEDIANCUT)
+    common = colours[np.argsort(-counts, kind="stable")[:COMMON]]
+    others = picture.quantize(256 - COMMON, method=Image.Quantize.MAXCOVERAGE).getpalette()
+    palette = np.concatenate([_channels(common), np.float32(others).reshape(-1, 3)])
+    nearest = ((palette**2).sum(1) - 2 * _channels(colours) @ palette.T).argmin(1)
+    picture = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
+    picture.putpalette(palette.astype(np.uint8).tobytes())
+    return picture
+
+
+def _channels(colours):
+    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.float32)
+
+
+def show(figure, alt):
+    """Show a figure, and close it; its alternative text is the finding, and must not be empty."""
+    if not alt.strip():
+        raise ValueError("a figure needs an alternative text that states its finding")
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        plt.show()
+    else:
+        stored, width, height = png(figure)
+        data = {"image/png": base64.b64encode(stored).decode(), "text/plain": repr(figure)}
+        display(data, raw=True, metadata={"image/png": {"width": width, "height": height, "alt": alt}})
+    plt.close(figure)
+
+
+def axes(rows=1, columns=1, *, width=7.0, height=3.0, **options):
+    """A figure and its axes in the course's style; arguments as in ``plt.subplots``."""
+    with plt.rc_context(STYLE):
+        return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+def label(axis, xlabel, ylabel, *, title=None, legend=True):
+    """What stands around the only axes of a figure; gives its legend, which is beside it."""
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.set_title(title or "", loc="left")
+    return axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False) if legend else None
