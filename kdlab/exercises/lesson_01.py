@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch.distributions import Categorical, kl_divergence
 
 from kdlab.exercises.core import Exercise, Experiment, Mistake, returned, value
 from kdlab.exercises.props import images, network, statistics_moved, ten_classes, two_rows, weights
@@ -38,6 +39,8 @@ LOSS = Exercise(
         Mistake("sum over the batch",
             "The sum grows with the batch, and the learning rate would have to shrink with it. Take the mean over rows.",
             lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="sum")),
+        Mistake("divided by the number of classes", "The sum is divided by the number of images, not of classes.",
+            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="sum") / t.shape[1]),
         Mistake("KL arguments swapped",
             "This is KL(student || teacher). kl_div takes the student first, "
             "as log-probabilities, and the teacher second, as the target.",
@@ -66,7 +69,8 @@ LOSS = Exercise(
         Mistake("logarithm taken after softmax",
             "Right until a probability underflows to 0: its logarithm is minus infinity. log_softmax stays finite.",
             lambda s, t: _kl(s.softmax(1).log(), t.softmax(1)),
-            lambda s, t: (t.softmax(1) * (t.softmax(1).log() - s.softmax(1).log())).sum(1).mean()),
+            lambda s, t: (t.softmax(1) * (t.softmax(1).log() - s.softmax(1).log())).sum(1).mean(),
+            lambda s, t: kl_divergence(Categorical(logits=t), Categorical(logits=s)).mean()),
         Mistake("softmax twice",
             "One side went through softmax a second time, which flattens it: no class can get more than e times another.",
             lambda s, t: _kl(s.softmax(1).log_softmax(1), t.softmax(1)),
@@ -195,6 +199,9 @@ SAME_VIEW = Exercise(
             "augment is random, and it was called twice. The teacher's answer "
             "describes another picture than the one the student is asked about.",
             lambda s, t, x, a: (s(a(x)), t(a(x))), lambda s, t, x, a: (t(a(x)), s(a(x)))[::-1]),
+        Mistake("augmented image by image",
+            "One view, as it should be. augment takes the whole batch at once: that is shorter and faster.",
+            lambda s, t, x, a: _same_view(s, t, x, lambda b: torch.cat([a(one[None]) for one in b])), accept=True),
         Mistake("teacher sees the plain image",
             "Only the student's image was augmented. If the augmentation hides the digit, the teacher has not noticed.",
             lambda s, t, x, a: (s(a(x)), t(x))),
@@ -285,7 +292,7 @@ OWN_CONTROL = Experiment(
         "helps": "The class's mean label did better than the image's own: what is special to the image was noise here.",
         "hurts": "What is special to the image was worth something: without it the student is worse.",
         "same": "What is special to the image is worth less than the margin here.",
-        "open": "These pairs cannot tell whether what is special to the image matters. More of them might.",
+        "open": "These pairs cannot tell whether what is special to the image matters. The study below has more of them.",
     },
 )  # fmt: skip
 

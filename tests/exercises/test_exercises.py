@@ -14,7 +14,7 @@ from scipy import stats
 from torch import nn
 
 import kdlab
-from kdlab import exercises
+from kdlab import exercises, models
 from kdlab.exercises.core import NOT_YET, RIGHT, UNKNOWN, WRONG, Exercise, Experiment, known, same
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.study import Result
@@ -346,6 +346,8 @@ def test_an_experiment_checks_the_study_and_the_word(experiment):
     assert others == ["same", "open"]
 
     def study(*differences):
+        if len(differences) > 1:  # as many pairs as it asks for
+            differences = (differences * experiment.seeds)[: experiment.seeds]
         scores = {first: [50.0] * len(differences), second: [50.0 + d for d in differences]}
         return Result(first, scores, training={"steps": 800}, words={second: (up, down)})
 
@@ -366,6 +368,15 @@ def test_an_experiment_checks_the_study_and_the_word(experiment):
     assert experiment.diagnose((result.against(second), down)).name == "another baseline"
     for nothing in (..., None, (..., ...), (result, ...), result):
         assert experiment.diagnose(nothing).status == NOT_YET
+
+
+def test_patience_is_about_the_student_of_width_2():
+    first, second = ALL["2.3"].arms
+    scores = {first: [50.0] * 5, second: [51.0, 52.0, 51.0, 52.0, 53.0]}
+    for width, name in {2: "", 8: "another student"}.items():
+        students = {second: models.TinyCNN(width)}
+        result = Result(first, scores, training={"steps": 800}, students=students)
+        assert ALL["2.3"].diagnose((result, "helps")).name == name
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=lambda q: q.id)
