@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from kdlab.exercises.core import Exercise, Experiment, Mistake, value
 from kdlab.exercises.props import ten_classes, two_rows
 from kdlab.losses import soft_target_loss
+from kdlab.models import TinyCNN
 
 _divergence = partial(F.kl_div, reduction="batchmean")
 
@@ -113,14 +114,32 @@ WEIGHT = Exercise(
 )  # fmt: skip
 
 
-PATIENCE = Experiment(
-    "2.3", "Patience", see="The experiment: temperature and the size of the student",
-    arms=("hard labels", "T = 20"), steps=800,
+def _size(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+class _OfWidth(Experiment):
+    """An experiment that is about the student of this width."""
+
+    width = 2
+
+    def _faults(self, result):
+        yield from super()._faults(result)
+        due = TinyCNN(self.width)
+        student = result.students.get(self.arms[1], due)
+        if _size(student) != _size(due):
+            text = f"its student has {_size(student):,} weights, TinyCNN({self.width}) has {_size(due):,}."
+            yield "another student", text
+
+
+PATIENCE = _OfWidth(
+    "2.3", "Patience", see="The experiment: size or patience?", arms=("hard labels", "T = 20"), seeds=5, steps=800,
     meaning={
-        "helps": "With patience T = 20 passes hard labels: what it cost before came from too short a training.",
-        "hurts": "Some of the cost is left. Compare the gap with that at 200 steps: the difference is what patience bought.",
-        "same": "With patience the cost is gone, to within the margin.",
-        "open": "These pairs cannot tell what is left of the cost. Compare the gap with that at 200 steps as a difference of gains, not word with word.",
+        "helps": "With patience T = 20 passes hard labels. Whether the cost shrank is a difference of gains: read on.",
+        "hurts": "Some of the cost is left after 800 steps. Whether it shrank is a difference of gains: read on.",
+        "same": "After 800 steps no cost is left that matters. Whether it shrank is a difference of gains: read on.",
+        "open": "These pairs cannot tell what is left of the cost. That is no sign that it is gone: whether it shrank "
+                "is a difference of gains, and the lesson takes it next.",
     },
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ def _times(call, clock, runs):
     return times
 
 
-def _latency(call, clock, warm_up, runs, *, skip=True, count=False, middle=statistics.median, factor=1.0):
+def _latency(call, clock, warm_up, runs, *, skip=True, count=0, middle=statistics.median, factor=1.0):
     if skip:
         for _ in range(warm_up):
             call()
@@ -49,9 +49,11 @@ LATENCY = Exercise(
     mistakes=[
         Mistake("timing without warm-up",
             "The first calls set up memory and choose routines. They are slow, and are made only once in a program's life.",
-            partial(_latency, skip=False), partial(_latency, skip=False, count=True),
+            partial(_latency, skip=False), partial(_latency, skip=False, count=1),
             partial(_latency, skip=False, middle=statistics.fmean),
-            partial(_latency, skip=False, count=True, middle=statistics.fmean)),
+            partial(_latency, skip=False, count=1, middle=statistics.fmean)),
+        Mistake("warm-up taken out of the runs", "The warm-up comes on top: all `runs` calls after it are timed.",
+            partial(_latency, count=-1)),
         Mistake("mean in place of median",
             "One pass that the system interrupted moves the mean, and hardly the median. (A loop timed as a whole gives the mean too.)",
             partial(_latency, middle=statistics.fmean)),
@@ -61,6 +63,8 @@ LATENCY = Exercise(
             partial(_latency, middle=sum)),
         Mistake("seconds in place of milliseconds", "The clock counts seconds. Multiply by 1000.",
             partial(_latency, factor=1e-3)),
+        Mistake("microseconds in place of milliseconds", "A second has 1000 milliseconds.",
+            partial(_latency, factor=1e3)),
     ],
 )  # fmt: skip
 
@@ -103,6 +107,10 @@ SPEED_UP = Exercise(
             partial(_ratio, teacher=(2, 1), student=(2, 1))),
         Mistake("the batch of 64 for both", "That is throughput. Asked for is how long one image waits.",
             partial(_ratio, teacher=(1, 64), student=(1, 64))),
+        Mistake("the entry of the example", "Two threads and 64 images: asked for is one image on one thread.",
+            partial(_ratio, teacher=(2, 64), student=(2, 64))),
+        Mistake("the share saved in place of a ratio", "How many times faster is one time over the other.",
+            lambda m: 1 - 1 / _ratio(m), lambda m: 100 * (1 - 1 / _ratio(m)), lambda m: _ratio(m) - 1),
         Mistake("the ratio upside down",
             "The slower time belongs above: 8 times faster means that the teacher takes 8 times as long.",
             lambda m: 1 / _ratio(m)),
@@ -121,7 +129,7 @@ def _values(seed, low, high):
 
 
 def _int8(calibration, x, *, levels=255, zero=True, whole=True, clip=True, snap=torch.round, own=False, sign=1,
-          symmetric=False, with_zero=True):  # fmt: skip
+          symmetric=False, with_zero=True, back=lambda scale, q, zero: scale * (q - zero)):  # fmt: skip
     """Right by default; each option is one mistake."""
     seen = x if own else calibration
     low, high = seen.min(), seen.max()
@@ -134,7 +142,7 @@ def _int8(calibration, x, *, levels=255, zero=True, whole=True, clip=True, snap=
     zero_point = sign * -low / scale if zero else torch.tensor(0.0)
     zero_point = zero_point.round() if whole else zero_point
     q = snap(x / scale + (0 if whole else zero_point)) + (zero_point if whole else 0)
-    return scale * ((q.clamp(0, 255) if clip else q) - zero_point)
+    return back(scale, q.clamp(0, 255) if clip else q, zero_point)
 
 
 EIGHT_BITS = Exercise(
@@ -162,6 +170,10 @@ EIGHT_BITS = Exercise(
         Mistake("zero point not rounded",
             "The zero point is one of the 256 integers. Then the number 0, of which padding is made, is kept exactly.",
             partial(_int8, whole=False)),
+        Mistake("integers in place of numbers", "The integers are what is stored. Asked for are the numbers they stand for.",
+            partial(_int8, back=lambda scale, q, zero: q), partial(_int8, back=lambda scale, q, zero: q - zero)),
+        Mistake("zero point forgotten on the way back", "The zero point stands for 0: take it away before you scale.",
+            partial(_int8, back=lambda scale, q, zero: scale * q)),
         Mistake("cut off in place of rounded",
             "Cutting off makes errors up to a whole step, all to one side. Rounding makes half of that, to both.",
             partial(_int8, snap=torch.floor), partial(_int8, snap=torch.trunc)),
@@ -187,10 +199,18 @@ def _kept(first, ratio, *, largest=True, norm=lambda w: w.norm(dim=1), swap=Fals
     return norm(first).topk(n, largest=largest).indices.sort().values
 
 
-def _prune(first, second, ratio, *, factor=1, **options):
-    kept = _kept(first, ratio, **options)
+def _prune(first, second, ratio, *, factor=1, macs=lambda first, second, before: first.numel() + second.numel(),
+           **options):  # fmt: skip
+    kept, before = _kept(first, ratio, **options), first.numel() + second.numel()
     first, second = first[kept], second[:, kept]
-    return first, second, factor * (first.numel() + second.numel())
+    return first, second, factor * macs(first, second, before)
+
+
+def _by_rank(first, second, ratio, *, falling=False):
+    """The units from the smallest norm to the largest, or the other way round."""
+    kept = first.norm(dim=1).argsort()[int(ratio * len(first)) :]
+    kept = kept.flip(0) if falling else kept
+    return first[kept], second[:, kept], first[kept].numel() + second[:, kept].numel()
 
 
 def _zeroed(first, second, ratio, *, only_first=False, count=torch.Tensor.numel):
@@ -234,6 +254,17 @@ PRUNING = Exercise(
             partial(_prune, swap=True)),
         Mistake("units ranked by their sum", "Weights of opposite sign cancel in a sum. Rank by the norm.",
             partial(_prune, norm=lambda w: w.sum(dim=1)), partial(_prune, norm=lambda w: w.mean(dim=1))),
+        Mistake("units in another order", "Kept units stay in their old order: sort their numbers before you take them.",
+            _by_rank, partial(_by_rank, falling=True)),
+        Mistake("units ranked by the sum of absolute values",
+            "That is another norm, and ranks some units otherwise. Asked for is the root of the sum of squares.",
+            partial(_prune, norm=lambda w: w.abs().sum(dim=1)), partial(_prune, norm=lambda w: w.abs().mean(dim=1))),
+        Mistake("MACs of the unpruned layers", "Count what is left after the units are gone.",
+            partial(_prune, macs=lambda first, second, before: before)),
+        Mistake("MACs multiplied", "The layers come one after the other: their MACs add up.",
+            partial(_prune, macs=lambda first, second, before: first.numel() * second.numel())),
+        Mistake("MACs not returned", "Three things are asked for: both matrices, and the MACs that are left.",
+            lambda *layers: _prune(*layers)[:2]),
         Mistake("MACs counted as FLOPs",
             "A multiply-accumulate is one MAC and two floating-point operations. MACs are asked for.",
             partial(_prune, factor=2)),

@@ -1,5 +1,6 @@
 """Lesson 08: photos, stored answers and what they cost."""
 
+import math
 from functools import partial
 
 import torch
@@ -13,12 +14,12 @@ def _labels(*counts):
     return labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(len(labels)))]
 
 
-def _split(labels, share, seed, *, order=lambda n, random: torch.randperm(n, generator=random)):
+def _split(labels, share, seed, *, order=lambda n, random: torch.randperm(n, generator=random), whole=round):
     random = torch.Generator().manual_seed(seed)
     held_out = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():
         mine = (labels == label).nonzero().flatten()
-        held_out[mine[order(len(mine), random)[: round(share * len(mine))]]] = True
+        held_out[mine[order(len(mine), random)[: whole(share * len(mine))]]] = True
     return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
 
 
@@ -61,13 +62,15 @@ SPLIT = Exercise(
     right="Each class gives its share, no photo is on both sides, and the seed alone decides which.",
     reference=_split, observe=_both_sides,
     cases={
-        "four classes of 5 to 30 photos, a fifth held out": lambda: (_labels(20, 10, 5, 30), 0.2, 0),
-        "five classes of 4 to 40 photos, a quarter held out": lambda: (_labels(40, 8, 12, 4, 20), 0.25, 3),
+        "four classes of 6 to 33 photos, a fifth held out": lambda: (_labels(23, 11, 6, 33), 0.2, 0),
+        "five classes of 4 to 41 photos, a quarter held out": lambda: (_labels(41, 9, 11, 4, 23), 0.25, 3),
     },
     mistakes=[
         Mistake("not by class",
             "The share of each class is left to luck, and a rare class may be missing. Draw from each class apart.",
             _not_by_class, _from_the_front),
+        Mistake("not rounded to the nearest", "Asked for is `round`: neither always up nor always down.",
+            partial(_split, whole=math.ceil), partial(_split, whole=math.floor)),
         Mistake("leakage",
             "The photos to validate with are trained on as well: the accuracy praises what was learned by heart.",
             lambda y, share, seed: (torch.arange(len(y)), _split(y, share, seed)[1])),
