@@ -85,6 +85,34 @@ def factorial(setting):
     return study
 
 
+def controls(steps, *, halved=False):
+    """Hard labels with soft targets, hints or both, on clean digits; and with both at half weight."""
+
+    def study(seeds):
+        make, name, width, training = SETTINGS["clean"]
+        load = taught(make, name)
+        weights = even(load, width, training["batch_size"])
+        half = [weights[0], *(weight / 2 for weight in weights[1:])]
+        both = ("hard labels", "soft targets", "hints")
+        arms = {
+            arm: lambda d, on=on: (d.train.images, [terms(d, weights)[factor] for factor in on])
+            for arm, on in cells(both).items()
+            if "hard labels" in on
+        }
+        if halved:
+            arms["both at half weight"] = lambda d: (d.train.images, [terms(d, half)[f] for f in both])
+        return compare(
+            arms,
+            data=load,
+            student=lambda: models.TinyCNN(width),
+            baseline="hard labels",
+            seeds=seeds,
+            **{**training, "steps": steps},
+        )
+
+    return study
+
+
 def weighting(setting):
     def study(seeds):
         make, name, width, training = SETTINGS[setting]
@@ -114,4 +142,5 @@ def weighting(setting):
 if __name__ == "__main__":
     studies = {setting: factorial(setting) for setting in SETTINGS}
     studies |= {f"{setting}, weights": weighting(setting) for setting in SETTINGS}
+    studies |= {"clean, half weights": controls(300, halved=True), "clean, 1200 steps": controls(1200)}
     run_studies("combining", studies, seeds=SEEDS)
