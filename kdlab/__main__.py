@@ -3,12 +3,14 @@
 import argparse
 import sys
 
+import kdlab
+from kdlab.cards import TEACHERS, read_card
 from kdlab.photos import cli
-from kdlab.teachers import TEACHERS, open_teacher, shipped_teachers
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="kdlab", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"kdlab {kdlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     teach = commands.add_parser("teach", help="train a teacher and write its weights with a card")
     teach.add_argument("name", help="of a recipe, such as digits-small; a wrong one lists those there are")
@@ -29,23 +31,22 @@ def main(arguments=None):
         elif options.command == "teach":
             from kdlab.teachers.teach import train_teacher
 
-            _print_card(train_teacher(options.name, options.out, steps=options.steps))
+            _print_card(train_teacher(options.name, options.out, steps=options.steps).card)
         elif options.command == "export":
             from kdlab.classroom import export
 
             for path in export(options.kind, options.lessons, options.out):
                 print(path)
         else:
-            for name in shipped_teachers():
-                _print_card(open_teacher(name))
+            for path in sorted(TEACHERS.glob("*.safetensors")):
+                _print_card(read_card(path)[0])
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"kdlab: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _print_card(teacher):
-    card = teacher.card
+def _print_card(card):
     reached = f"{card['accuracy']:5.1f} % on " if "accuracy" in card else ""
     print(f"{card['name']:16} {card['parameters']:>10,} parameters  {reached}{card['data']}")
 

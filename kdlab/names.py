@@ -5,8 +5,6 @@ import hashlib
 import importlib
 import pkgutil
 
-import torch
-
 LISTED = 12  # names that one can still read in an error's line
 
 
@@ -21,6 +19,8 @@ def nearest(name, names):
 
 def digest_of(network):
     """A hash of a network's weights and buffers."""
+    import torch
+
     whole = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
         whole.update(name.encode())

@@ -116,16 +116,18 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
             )
         labels = labels.long()
     uneven = asked or bool((labels == NO_LABEL).any())  # then a mean over processes is not that over rows
-    loss = partial(label_loss, smoothing=smoothing)
+    loss = partial(label_loss, smoothing=smoothing, all_count=not uneven)
     return Term("hard labels", labels, loss, weight, of, over_batch=uneven)
 
 
-def label_loss(logits, labels, *, smoothing=0.0):
-    """Mean cross-entropy of the rows with a label; 0 without any."""
+def label_loss(logits, labels, *, smoothing=0.0, all_count=False):
+    """Mean cross-entropy of the rows with a label; 0 without any. ``all_count``: every row has one."""
     if logits.ndim > 2 and logits.shape[:-1] == labels.shape:
         logits, labels = logits.flatten(0, -2), labels.flatten()
     elif logits.shape[:1] + logits.shape[2:] != labels.shape:
         raise ValueError(f"labels {tuple(labels.shape)} do not fit logits {tuple(logits.shape)}")
+    if all_count:
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
     total = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum", ignore_index=NO_LABEL)
     return total / (labels != NO_LABEL).sum().clamp(min=1)
 

@@ -21,7 +21,7 @@ def seconds(code, repeats=5):
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -29,6 +29,10 @@ def seconds(code, repeats=5):
 def imports():
     torch, kdlab = seconds("import torch"), seconds("import torch, kdlab, kdlab.losses, kdlab.distill")
     print(f"import kdlab: {kdlab / torch:.2f} times import torch (at most 1.3)")
+    told = seconds("from kdlab.__main__ import main; main(['--help'])")
+    print(f"kdlab --help: {told / torch:.2f} times import torch (at most 0.2)")
+    first = seconds("import torch, kdlab.data; kdlab.data.digits()")
+    print(f"import and the first digits: {first / torch:.2f} times import torch (at most 1.3)")
 
 
 def study():

@@ -1,23 +1,28 @@
 """Run lessons from the top, offline, and store their outputs: ``python tests/execute.py LESSON ...``
 
-Prints what each cost: seconds, seconds to the first figure, memory above what the imports take.
+Prints what each cost: seconds, seconds to the first figure, memory above what the imports take. With
+``--report`` nothing is stored; a table tells the processor's seconds instead: of the whole lesson, to its
+first figure, and of its slowest cells. Where cores are shared even these are stretched, by up to two: beside
+them stands what the same piece of work took in between, by which lessons of two runs can be compared.
 """
 
+import argparse
 import os
+import statistics
 import sys
 import time
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 
 import nbformat
+import psutil
+import torch
 from nbclient import NotebookClient
 
-# Runs before the lesson: what every lesson imports is not counted as its memory, and a connection
-# to anywhere but this machine is an error.
-PRELUDE = """
+# Runs before the lesson: a connection to anywhere but this machine is an error.
+GUARD = """
 import resource, socket
-import matplotlib.pyplot, pandas, scipy.stats, sklearn.datasets, sklearn.model_selection, timm, torch
-import kdlab.study, kdlab.plots, kdlab.widgets
 
 def _connect(self, address, _real=socket.socket.connect):
     local = self.family not in (socket.AF_INET, socket.AF_INET6) or address[0] in ("127.0.0.1", "::1")
@@ -26,32 +31,85 @@ def _connect(self, address, _real=socket.socket.connect):
     return _real(self, address)
 
 socket.socket.connect = _connect
+_imported = 0
+"""
+# And this: what every lesson imports is not counted as its memory.
+IMPORTS = """
+import matplotlib.pyplot, pandas, scipy.stats, sklearn.datasets, sklearn.model_selection, timm, torch
+import kdlab.study, kdlab.plots, kdlab.widgets
 _imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 """
+SHOWN = 4  # of a lesson's slowest cells
+LONG = 1.0  # CPU seconds of a cell after which the piece of work is done
 MEMORY = "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - _imported) / 1024)"
 
 
-def run_lesson(notebook, folder, *, before="", allow_errors=False):
+def run_lesson(notebook, folder, *, before="", allow_errors=False, spent=None):
     """Execute in place; returns seconds, seconds to the first figure, MB above the imports.
 
-    ``before`` is code for the kernel to run first.
+    ``before`` is code for the kernel to run first. ``spent``, a :class:`Spent`, is told what each cell took,
+    and then the lesson does its imports itself, as a reader's does: they count, also as memory.
     """
     lesson = list(notebook.cells)
-    prelude, memory = (nbformat.v4.new_code_cell(source) for source in (f"{before}\n{PRELUDE}", MEMORY))
+    prelude = before + GUARD + (IMPORTS if spent is None else "")
+    prelude, memory = (nbformat.v4.new_code_cell(source) for source in (prelude, MEMORY))
     notebook.cells = [prelude, *lesson, memory]
     client = NotebookClient(
-        notebook, timeout=120, record_timing=False, allow_errors=allow_errors,
+        notebook, timeout=120 if spent is None else None, record_timing=False, allow_errors=allow_errors,
         resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
     start, first_figure = time.time(), None
     with client.setup_kernel():
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
+                begun = cpu_seconds(client.km.provisioner.pid)
                 client.execute_cell(cell, i)
-                if first_figure is None and any("image/png" in o.get("data", {}) for o in cell.outputs):
+                if 0 < i <= len(lesson) and spent is not None:
+                    spent.note(i - 1, cpu_seconds(client.km.provisioner.pid) - begun)
+                if first_figure is None and has_figure(cell):
                     first_figure = time.time() - start
     notebook.cells = lesson
     return time.time() - start, first_figure, float(memory.outputs[0]["text"])
+
+
+class Spent:
+    """CPU seconds of cells by their place, and of the piece of work done after each long one."""
+
+    def __init__(self):
+        self.cells, self.work = {}, []
+
+    def note(self, place, seconds):
+        self.cells[place] = seconds
+        if seconds > LONG:
+            self.work.append(piece_of_work())
+
+
+def piece_of_work():
+    """CPU milliseconds of a training step that no change to the package makes faster or slower."""
+    torch.set_num_threads(1)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 32, 3), torch.nn.ReLU(), torch.nn.Conv2d(32, 16, 3))
+    images, times = torch.rand(32, 1, 32, 32), []
+    for _ in range(5):
+        start = time.process_time()
+        net(images).square().mean().backward()
+        times.append(1e3 * (time.process_time() - start))
+    return statistics.median(times)
+
+
+def has_figure(cell):
+    """Whether its outputs show one."""
+    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def cpu_seconds(pid):
+    """Of a process and all that it started, whether they still run or not."""
+    kernel, total = psutil.Process(pid), 0.0
+    for process in (kernel, *kernel.children(recursive=True)):
+        try:
+            total += sum(process.cpu_times()[:4])  # its own, and those of children that have ended
+        except psutil.NoSuchProcess:  # ended just now: it counts among its parent's
+            pass
+    return total
 
 
 def tidy(notebook):
@@ -73,7 +131,34 @@ def tidy(notebook):
                 output["execution_count"] = count
 
 
-def main(paths):
+def report(paths):
+    """A row of a Markdown table a lesson; nothing is stored."""
+    imports = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{IMPORTS}_imported = 0")])
+    _, _, imported = run_lesson(imports, "notebooks", spent=Spent())
+    print("| lesson | CPU s | to the first figure | slowest cells | MB above the imports | same work, ms |")
+    print("|---|---|---|---|---|---|")
+    for path in paths:
+        notebook, spent = nbformat.read(path, as_version=4), Spent()
+        _, _, memory = run_lesson(notebook, "notebooks", spent=spent)
+        figure = next((i for i, cell in enumerate(notebook.cells) if has_figure(cell)), None)
+        seconds = spent.cells
+        first = "none" if figure is None else f"{sum(s for i, s in seconds.items() if i <= figure):.1f}"
+        slowest = sorted(seconds, key=seconds.get, reverse=True)[:SHOWN]
+        cells = ", ".join(f"`{notebook.cells[i].id}` {seconds[i]:.1f}" for i in slowest)
+        work = f"{statistics.median(spent.work):.1f}" if spent.work else ""
+        row = [
+            Path(path).stem,
+            f"{sum(seconds.values()):.0f}",
+            first,
+            cells,
+            f"{memory - imported:.0f}",
+            work,
+        ]
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def store(paths):
+    """Run, and write the notebooks with their outputs."""
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         seconds, first, memory = run_lesson(notebook, "notebooks")
@@ -81,6 +166,16 @@ def main(paths):
         nbformat.write(notebook, path)
         shown = "no figure" if first is None else f"first figure after {first:.0f} s"
         print(f"{path}: {seconds:.0f} s, {shown}, {memory:.0f} MB above the imports", flush=True)
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "lessons", nargs="+", metavar="LESSON", help="notebooks/01_hard_and_soft_labels.ipynb ..."
+    )
+    parser.add_argument("--report", action="store_true", help="store nothing, print a table of CPU seconds")
+    options = parser.parse_args(arguments)
+    (report if options.report else store)(options.lessons)
 
 
 if __name__ == "__main__":

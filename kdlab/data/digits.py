@@ -5,12 +5,18 @@ shown here at 32 x 32 so that timm backbones fit. Each image keeps the number of
 every split is a split of sources: no handwriting in two parts, whatever was warped from it.
 """
 
+import importlib.util
 import math
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+
+from kdlab.data.common import stratified
 
 NUM_CLASSES = 10
 SIZE = 32
@@ -53,14 +59,19 @@ TEACHER_SOURCES, TRANSFER_SOURCES, VALIDATION_SOURCES = 600, 650, 150
 
 def _cut(part, size, seed):
     """Two parts that are stratified as far as that is possible: one of this size, and the rest."""
-    from sklearn.model_selection import train_test_split
+    if size in (0, len(part)):
+        return part.take(slice(size)), part.take(slice(size, None))
+    return tuple(part.take(rows) for rows in stratified(part.labels.numpy(), size, seed=seed))
 
-    rows, rest = torch.arange(len(part)).numpy(), len(part) - size
-    if 0 in (size, rest):
-        return part.take(rows[:size]), part.take(rows[size:])
-    strata = part.labels if min(size, rest) >= NUM_CLASSES else None
-    both = train_test_split(rows, train_size=size, stratify=strata, random_state=seed)
-    return tuple(part.take(side) for side in both)
+
+@cache
+def _handwriting():
+    """All images, 8 x 8, as a part. scikit-learn's file is read without importing what lies around it."""
+    package = Path(importlib.util.find_spec("sklearn").origin).parent
+    table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    images = torch.tensor(table[:, :-1].reshape(-1, 1, 8, 8) / 16.0, dtype=torch.float32)
+    labels = torch.tensor(table[:, -1], dtype=torch.int64)
+    return Part(images, labels, torch.arange(len(labels)))
 
 
 def _upright(images):
@@ -69,8 +80,6 @@ def _upright(images):
 
 def _small_splits(labelled, seed):
     """The 8 x 8 splits: first the teacher's own sources (always the same), then the seed's four."""
-    from sklearn.datasets import load_digits
-
     if not NUM_CLASSES <= labelled <= TRANSFER_SOURCES:
         raise ValueError(
             f"labelled={labelled} must lie between {NUM_CLASSES} (one of each class) "
@@ -78,11 +87,7 @@ def _small_splits(labelled, seed):
         )
     if seed < 0:
         raise ValueError(f"seed={seed} must be at least 0")
-    found = load_digits()
-    images = torch.tensor(found.images / 16.0, dtype=torch.float32)[:, None]
-    labels = torch.tensor(found.target, dtype=torch.int64)
-    everything = Part(images, labels, torch.arange(len(labels)))
-    teacher, rest = _cut(everything, TEACHER_SOURCES, TEACHER_SEED)
+    teacher, rest = _cut(_handwriting(), TEACHER_SOURCES, TEACHER_SEED)
     transfer, rest = _cut(rest, TRANSFER_SOURCES, seed)
     validation, test = _cut(rest, VALIDATION_SOURCES, seed)
     return teacher, Splits(*_cut(transfer, labelled, seed), validation, test)
@@ -103,7 +108,7 @@ def digits(labelled=50, *, seed=0):
     return Splits(*(replace(part, images=_upright(part.images)) for part in splits))
 
 
-def cluttered_digits(labelled=650, *, views=1, seed=0):
+def cluttered_digits(labelled=650, *, views=1, seed=0, fragments=4, noise=0.15):
     """:class:`Splits` of the same handwriting turned, bent, placed anywhere, among fragments of others.
 
     Parameters
@@ -112,10 +117,13 @@ def cluttered_digits(labelled=650, *, views=1, seed=0):
         As in :func:`digits`; the seed redraws every warp too.
     views : int
         Images of each source that is learned from; validation and test always have one.
+    fragments, noise : int, float
+        As in :func:`clutter`; without either the digits are only turned, bent and moved.
     """
     _, splits = _small_splits(labelled, seed)
+    how = {"fragments": fragments, "noise": noise}
     counts = enumerate(zip(splits, (views, views, 1, 1)))
-    return Splits(*(clutter(part, views=count, seed=4 * seed + i) for i, (part, count) in counts))
+    return Splits(*(clutter(part, views=count, seed=4 * seed + i, **how) for i, (part, count) in counts))
 
 
 def teacher_digits(*, cluttered=False, views=1):

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import stats
+from scipy.special import stdtrit
 
 from kdlab.exercises.core import Exercise, Experiment, Mistake, value
 from kdlab.study import mean_interval
@@ -52,7 +52,7 @@ def _around_mean(half):
 
 
 def _t(d):
-    return stats.t.ppf(0.975, len(d) - 1)
+    return stdtrit(len(d) - 1, 0.975)
 
 
 def _error(d):
@@ -81,9 +81,9 @@ INTERVAL = Exercise(
             "pairs, and Student's t pays for that: with four pairs the factor is 3.18.",
             _around_mean(lambda d: 1.96 * _error(d)), _around_mean(lambda d: 2 * _error(d))),
         Mistake("t with n degrees of freedom", "The mean was estimated from the same n pairs, which leaves n - 1.",
-            _around_mean(lambda d: stats.t.ppf(0.975, len(d)) * _error(d))),
+            _around_mean(lambda d: stdtrit(len(d), 0.975) * _error(d))),
         Mistake("a one-sided quantile", "5 % are left over in all, so 2.5 % on each side: the quantile at 0.975.",
-            _around_mean(lambda d: stats.t.ppf(0.95, len(d) - 1) * _error(d))),
+            _around_mean(lambda d: stdtrit(len(d) - 1, 0.95) * _error(d))),
         Mistake("SD divided by n instead of n - 1",
             "numpy's std divides by n unless ddof=1; torch's divides by n - 1.",
             _around_mean(lambda d: _t(d) * statistics.pstdev(d) / math.sqrt(len(d)))),
@@ -123,7 +123,7 @@ def _looks(d, half=None):
     mean = d.cumsum(axis=1) / n
     words = np.zeros(d.shape, dtype=int)
     for k in n[1:]:
-        t = stats.t.ppf(0.975, k - 1) if half is None else half
+        t = stdtrit(k - 1, 0.975) if half is None else half
         reach = t * d[:, :k].std(axis=1, ddof=1) / math.sqrt(k)
         words[:, k - 1] = np.where(abs(mean[:, k - 1]) > reach, np.sign(mean[:, k - 1]), 0)
     return words

@@ -78,9 +78,10 @@ def _what_is_held(function, arguments):
     optimiser = returned(function, arguments, torch.optim.Optimizer, "an optimiser")
     held = {id(p) for group in optimiser.param_groups for p in group["params"]}
     names = "the student is trained:", "the teacher is trained:", "the projector is trained:"
+    counts = all, any, all  # of the teacher not even one tensor may be held
     return {
-        name: torch.tensor(all(id(p) in held for p in network.parameters()))
-        for name, network in zip(names, arguments)
+        name: torch.tensor(count(id(p) in held for p in network.parameters()))
+        for name, count, network in zip(names, counts, arguments)
     }
 
 
@@ -100,7 +101,8 @@ TRAINED = Exercise(
             lambda s, t, project: _adam(s)),
         Mistake("teacher in the optimiser",
             "A teacher that is trained too moves towards the student, and both may meet at nothing.",
-            lambda s, t, project: _adam(s, t, project), lambda s, t, project: _adam(s, t)),
+            lambda s, t, project: _adam(s, t, project), lambda s, t, project: _adam(s, t),
+            lambda s, t, project: torch.optim.Adam([*s.parameters(), *project.parameters(), t.weight])),
         Mistake("student not trained", "Only the projector would learn: the student stays what it was.",
             lambda s, t, project: _adam(project)),
     ],
@@ -126,13 +128,21 @@ ATTENTION = Exercise(
             partial(_attention, axis=(2, 3)), partial(_attention, axis=2), partial(_attention, axis=3),
             partial(_attention, axis=0)),
         Mistake("not scaled to length 1",
-            "Without it a network with larger activations would seem to look harder everywhere.",
+            "Without it a network with larger activations would have the larger map everywhere.",
             partial(_attention, unit=False)),
         Mistake("scaled over the batch",
             "Each image's map should have length 1, not each place's column over the images.",
             partial(_attention, dim=0)),
         Mistake("no square", "Square first: large activations are to count for much, and small ones for little.",
             partial(_attention, power=1), lambda f: F.normalize(f.mean(1).flatten(1), dim=1)),
+        Mistake("the square after the mean",
+            "The mean first lets positive and negative activations cancel. Square, then take the mean over channels.",
+            lambda f: F.normalize(f.mean(1).square().flatten(1), dim=1)),
+        Mistake("the length over the channels", "That is the root of the sum of squares. No root here: the squares themselves.",
+            lambda f: F.normalize(f.norm(dim=1).flatten(1), dim=1)),
+        Mistake("the largest channel", "All channels count, not only the largest one of each place.",
+            lambda f: F.normalize(f.amax(1).flatten(1), dim=1), lambda f: F.normalize(f.square().amax(1).flatten(1), dim=1),
+            lambda f: F.normalize(f.abs().amax(1).flatten(1), dim=1)),
         Mistake("softmax in place of length 1",
             "The map is divided by its length; softmax would change its proportions.",
             lambda f: f.square().mean(1).flatten(1).softmax(1)),

@@ -39,6 +39,10 @@ DISTANCES = Exercise(
         Mistake("squared difference for smooth L1",
             "Smooth L1 is half the square up to a difference of 1, and linear beyond: smooth_l1_loss.",
             partial(_distance_loss, compare=F.mse_loss), partial(_distance_loss, compare=F.l1_loss)),
+        Mistake("each pair once, without the diagonal",
+            "The value is right but for a factor: the mean is over all B squared entries, yours over the pairs i < j, "
+            "which leaves out the zeros on the diagonal.",
+            lambda s, t: F.smooth_l1_loss(*((d := torch.pdist(e)) / d.mean() for e in (s, t)))),
         Mistake("the student's mean held fixed",
             "The value is right, but the student's mean distance depends on the student too: its gradient belongs to the loss.",
             partial(_distance_loss, scale=lambda d: d[d > 0].mean().detach())),
@@ -93,8 +97,8 @@ SIMILARITIES = Exercise(
             "Without it the loss compares the lengths of the embeddings, which the two networks need not share.",
             partial(_similarity_loss, rows=lambda g: g)),
         Mistake("rows normalised by their sum",
-            "Each row should have length 1: the root of its sum of squares. (A published library "
-            "has this one: the second argument of normalize is the norm's power, not the axis.)",
+            "Each row should have length 1: the root of its sum of squares. (An easy "
+            "slip: the second argument of normalize is the norm's power, not the axis.)",
             partial(_similarity_loss, rows=lambda g: F.normalize(g, p=1, dim=1)),
             partial(_similarity_loss, rows=lambda g: g / g.sum(1, keepdim=True))),
         Mistake("embeddings normalised, not the matrix",

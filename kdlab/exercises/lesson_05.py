@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.factorial import NO_EFFECT
 
 
 def _interaction(neither, a, b, both):
@@ -52,16 +53,29 @@ INTERACTION = Exercise(
 )  # fmt: skip
 
 
+class _Student(nn.Module):
+    """Gives its features; the classifier has no part in a hint, as in a real student."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3))
+        self.classifier = nn.Linear(3, 2)
+
+    def forward(self, images):
+        return self.body(images)
+
+
 def _weighted_term(seed, weight):
     torch.manual_seed(seed)
-    student, project = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)), nn.Linear(3, 5)
+    student, project = _Student(), nn.Linear(3, 5)
     images, seen = torch.randn(8, 6), torch.randn(8, 5)
     return (project(student(images)) - seen).square().mean(), weight, student, project
 
 
 def _gradients(loss, *networks):
     parameters = [p for network in networks for p in network.parameters()]
-    return torch.autograd.grad(loss, parameters, retain_graph=True)
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    return [g for g in gradients if g is not None]
 
 
 def _norm(gradients):
@@ -74,14 +88,26 @@ def _pull(loss, weight, student, project):
 
 def _backward(loss, weight, student, project):
     (weight * loss).backward()
-    return _norm([p.grad for p in student.parameters()])
+    return _norm([p.grad for p in student.parameters() if p.grad is not None])
+
+
+def _all_used(loss, weight, student, project):
+    return _norm(torch.autograd.grad(weight * loss, [*student.parameters()]))
 
 
 def _norm_and_traces(function, arguments):
-    """The norm, and whether gradients are left in the student."""
-    seen = value(function, arguments)
+    """The norm, whether gradients are left in the student, and whether its classifier ended it."""
+    stopped = False
+    try:
+        seen = value(function, arguments)
+    except RuntimeError as error:
+        stopped = "not have been used" in str(error)
+        if not stopped:
+            raise
+        seen = {"value": torch.tensor(0.0)}
     left = any(p.grad is not None and bool(p.grad.any()) for p in arguments[2].parameters())
-    return {**seen, "gradients left in the student:": torch.tensor(left)}
+    seen["gradients left in the student:"] = torch.tensor(left)
+    return {"an error, since a layer has no part in the loss:": torch.tensor(stopped), **seen}
 
 
 PULL = Exercise(
@@ -94,6 +120,10 @@ PULL = Exercise(
             "The number is right. But backward() adds to the student's .grad, "
             "and the next step would use it: torch.autograd.grad only returns.",
             _backward, accept=True),
+        Mistake("a layer has no part in the loss",
+            "The classifier does not enter into a hint, and grad refuses what it cannot reach. "
+            "With allow_unused=True it gives None there: leave these out.",
+            _all_used),
         Mistake("the loss in place of its gradient",
             "A large loss may have a small gradient, and only the gradient moves the student.",
             lambda loss, w, s, p: loss, lambda loss, w, s, p: w * loss),
@@ -180,19 +210,23 @@ def _five_and_three():
     return new, [(82.2, 84.0), (81.0, 83.1), (80.4, 84.9)]
 
 
-def _two_and_three():
-    return _five_and_three()[1][:2], [(81.1, 80.3), (82.7, 82.1), (84.8, 87.2)]
+def _two_and_five():
+    old = [(81.1, 80.3), (82.7, 82.1), (84.8, 87.2), (83.9, 84.6), (80.0, 81.4)]
+    return _five_and_three()[1][:2], old
 
 
 EQUAL_TUNING = Exercise(
     "5.4", "Equal tuning", see="Equal tuning effort",
     right="Each side had as many chances, and none of them saw the test set.",
     reference=_gain, observe=value,
-    cases={"five settings against three": _five_and_three, "two settings against three": _two_and_three},
+    cases={"five settings against three": _five_and_three, "two settings against five": _two_and_five},
     mistakes=[
         Mistake("unequal number of candidates",
             "The best of many is higher by luck than the best of few. Give both the same number.",
             partial(_gain, equal=False)),
+        Mistake("the last candidates of the longer list",
+            "As many on both sides, but another choice than was asked for: the first ones, in the order of trying.",
+            lambda new, old: (n := min(len(new), len(old))) and _gain(new[-n:], old[-n:])),
         Mistake("best on test", "The settings were chosen on the scores that are reported. Choose on validation.",
             partial(_gain, by=1), partial(_gain, by=1, equal=False)),
         Mistake("validation scores reported",
@@ -214,8 +248,18 @@ EQUAL_TUNING = Exercise(
 )  # fmt: skip
 
 
-OWN_PAIR = Experiment(
-    "5.5", "Another pair", see="The experiment: a slice, run here", arms=("no effect", "soft targets x mine"),
+class _OfEffects(Experiment):
+    """The study is handed in as its effects."""
+
+    def _faults(self, result):
+        if NO_EFFECT not in result.scores:
+            text = "this is the study itself, as compare returns it. Hand in what effects(...) makes of it."
+            yield "the study in place of its effects", text
+        yield from super()._faults(result)
+
+
+OWN_PAIR = _OfEffects(
+    "5.5", "Another pair", see="The experiment: a slice, run here", arms=(NO_EFFECT, "soft targets x mine"),
     meaning={
         "more than the sum": "Together they bring more than what they bring apart.",
         "less than the sum": "In part, the two hand over the same thing.",

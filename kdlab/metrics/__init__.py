@@ -9,9 +9,9 @@ from kdlab.metrics.classification import (
     negative_log_likelihood,
     recall,
 )
-from kdlab.metrics.representation import linear_cka, probe, recall_at_1
+from kdlab.metrics.representation import debiased_cka, linear_cka, probe, recall_at_1
 
 __all__ = [
-    "accuracy", "agreement", "calibration_error", "entropy", "linear_cka",
+    "accuracy", "agreement", "calibration_error", "debiased_cka", "entropy", "linear_cka",
     "negative_log_likelihood", "predict", "probe", "recall", "recall_at_1",
 ]  # fmt: skip

@@ -32,6 +32,28 @@ def linear_cka(features, other_features):
     return ((gram_a * gram_b).sum() / (gram_a.norm() * gram_b.norm())).item()
 
 
+def debiased_cka(features, other_features):
+    """Linear CKA without its bias: around 0 for representations that have nothing in common.
+
+    :func:`linear_cka` of two clouds of noise is far above 0 where there are more dimensions than inputs. Here
+    its three sums are estimated without bias (Song et al. 2012, equation 5; Nguyen et al. 2021, section 3);
+    the value may fall below 0. Takes (N, ...) each, N at least 4.
+    """
+    if len(features) != len(other_features) or len(features) < 4:
+        raise ValueError(f"{len(features)} and {len(other_features)} rows must be equal and at least 4")
+    a, b = (f.flatten(1).double() for f in (features, other_features))
+    a, b = (f - f.mean(dim=0) for f in (a, b))  # changes nothing but the rounding
+    a, b = ((gram := f @ f.T) - gram.diag().diag() for f in (a, b))
+    return (_hsic(a, b) / (_hsic(a, a) * _hsic(b, b)) ** 0.5).item()
+
+
+def _hsic(a, b):
+    """Unbiased estimate of how two matrices of inner products go together; their diagonals are 0."""
+    n = len(a)
+    alone = a.sum() * b.sum() / ((n - 1) * (n - 2))
+    return ((a * b).sum() + alone - 2 * (a.sum(dim=0) @ b.sum(dim=0)) / (n - 2)) / (n * (n - 3))
+
+
 def probe(train, train_targets, test, test_targets, *, strength=1000.0):
     """How well a linear map reads targets off frozen features: R squared on test, a row a target.
 

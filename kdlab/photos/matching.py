@@ -4,6 +4,7 @@ from functools import partial
 
 from kdlab import losses
 from kdlab.distill import Term, features, hard_labels, relations, soft_targets
+from kdlab.photos.settings import NAMES
 
 RELATIONS = {
     "similarity": losses.similarity_preserving_loss,
@@ -12,7 +13,6 @@ RELATIONS = {
     "probabilistic": losses.probabilistic_transfer_loss,
 }
 ON_LOGITS = {"decoupled": losses.decoupled_loss, "correlation": losses.correlation_loss}
-NAMES = ("hard", "soft", *ON_LOGITS, "hint", "attention", "embedding", *RELATIONS)
 
 
 def check_names(match):

@@ -2,26 +2,19 @@
 
 import inspect
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 
-import torch
-
 from kdlab.names import nearest
-from kdlab.photos.matching import NAMES
-from kdlab.photos.views import training_views
 
+# Names alone, and no PyTorch: the command line's help is printed from here.
+NAMES = (
+    "hard", "soft", "decoupled", "correlation", "hint", "attention", "embedding", "similarity", "distance",
+    "angle", "probabilistic",
+)  # fmt: skip
 WAYS = ("none", "probe", "finetune")
-OPTIMISERS = {
-    "adamw": torch.optim.AdamW,
-    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
-}
-SCHEDULES = {
-    "one-cycle": lambda o, rate, steps: torch.optim.lr_scheduler.OneCycleLR(o, rate, steps + 1),
-    "cosine": lambda o, rate, steps: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps),
-}
+OPTIMISERS, SCHEDULES = ("adamw", "sgd"), ("one-cycle", "cosine")
+PRECISIONS = ("float32", "bfloat16", "float16")
 REQUIRED = inspect.Parameter.empty
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def option(default=REQUIRED, help="", *, decides=True, **more):
@@ -116,6 +109,8 @@ class Recipe:
 
     def make(self, part, images, view):
         """View ``view`` of these images of a part, uint8."""
+        from kdlab.photos.views import training_views
+
         shown = {"size": self.size, "seed": self.view_seed, "area": self.area, "flip": self.flip}
         return training_views(part, images, view, **shown)
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,12 +13,21 @@ from kdlab.metrics import accuracy
 from kdlab.photos.checkpoints import load_checkpoint, save_checkpoint
 from kdlab.photos.evaluation import evaluate, statistics
 from kdlab.photos.parallel import Process
-from kdlab.photos.settings import OPTIMISERS, PRECISIONS, SCHEDULES, identity_of
+from kdlab.photos.settings import identity_of
 from kdlab.photos.views import normalise, prefetch
 from kdlab.progress_bar import progress_bar
 from kdlab.rows import on_device
 from kdlab.training import Objective, train
 
+_OPTIMISERS = {
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+_SCHEDULES = {
+    "one-cycle": lambda o, rate, steps: torch.optim.lr_scheduler.OneCycleLR(o, rate, steps + 1),
+    "cosine": lambda o, rate, steps: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps),
+}
+_PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _NOT_SHOWN = ("epoch", "step", "learning rate", "images/s", "seconds")
 
 
@@ -113,15 +123,15 @@ class _Training:
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self.objective = Objective(
-                student, terms, first, precision=PRECISIONS[recipe.precision], gather=process.gather,
+                student, terms, first, precision=_PRECISIONS[recipe.precision], gather=process.gather,
                 world=process.world, compiled=recipe.compile,
             ).to(memory_format=torch.channels_last)  # fmt: skip
         weights = [*self.objective.parameters()]
         groups = [{"params": [p for p in weights if p.ndim > 1]},
                   {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0}]  # fmt: skip
-        make, rate = OPTIMISERS[recipe.optimiser], recipe.learning_rate
+        make, rate = _OPTIMISERS[recipe.optimiser], recipe.learning_rate
         self.optimiser = make(groups, lr=rate, weight_decay=recipe.weight_decay)
-        self.schedule = SCHEDULES[recipe.schedule](self.optimiser, rate, self.steps)
+        self.schedule = _SCHEDULES[recipe.schedule](self.optimiser, rate, self.steps)
         self.scaler = torch.amp.GradScaler(process.device.type, enabled=recipe.precision == "float16")
         self.model = self._shared_by_all()
         self.step, self.rows = 0, []

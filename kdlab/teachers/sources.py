@@ -4,15 +4,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from kdlab.cards import TEACHERS, read_card
 from kdlab.models import create_student
 from kdlab.names import nearest
 from kdlab.teachers.teacher import Teacher
-
-_HERE = Path(__file__).resolve().parent.parent
-# In a wheel the teachers lie inside the package, in a clone beside it.
-TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
-
-CARD = ("architecture", "options", "num_classes", "command", "sha256")  # and of images: in_chans, input_size
 
 
 def save_teacher(network, path, card):
@@ -82,20 +77,7 @@ def open_teacher(name, *, architecture=None):
 def _from_file(path):
     from safetensors.torch import load
 
-    try:
-        card = json.loads(path.with_suffix(".json").read_text())
-        _ = [card[key] for key in CARD]
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"the card {path.with_suffix('.json')} is damaged: {error!r}") from error
-    if not path.exists():
-        raise FileNotFoundError(f"the card {path.with_suffix('.json')} is there, the weights {path} are not")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != card["sha256"]:
-        raise ValueError(
-            f"{path} is damaged: its sha256 begins {found[:12]}, its card says {card['sha256'][:12]}; "
-            f"restore it, or train it again with: {card['command']}"
-        )
+    card, content = read_card(path)
     shape = {"num_classes": card["num_classes"], "in_chans": card.get("in_chans")}
     network = create_student(card["architecture"], **shape, **card["options"])
     state = {k: v.float() if v.is_floating_point() else v for k, v in load(content).items()}

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from kdlab.cards import TEACHERS
 from kdlab.names import declared, nearest
-from kdlab.teachers.sources import TEACHERS, open_teacher, save_teacher
+from kdlab.teachers.sources import open_teacher, save_teacher
 
 
 def recipes():

@@ -1,7 +1,15 @@
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from kdlab import data
+from kdlab.data.common import stratified
 
 MAKERS = [data.digits, data.cluttered_digits]
 
@@ -98,3 +106,28 @@ def test_noisy_labels_are_wrong_at_that_share_and_alike_in_all_views():
 def test_a_share_outside_0_to_1_is_refused():
     with pytest.raises(ValueError, match="share=1.5 must lie between 0 and 1"):
         data.noisy_labels(data.digits(50).labelled, 1.5)
+
+
+@pytest.mark.parametrize("size", [10, 11, 50, 333, 640, 649, 3])
+@pytest.mark.parametrize("seed", [0, 1, 2015])
+def test_a_stratified_split_is_scikit_learns(size, seed):
+    labels = np.random.default_rng(seed).integers(10, size=650)
+    strata = labels if 10 <= size <= 640 else None
+    theirs = train_test_split(np.arange(650), train_size=size, stratify=strata, random_state=seed)
+    for rows, expected in zip(stratified(labels, size, seed=seed), theirs, strict=True):
+        assert rows.tolist() == expected.tolist()
+
+
+def test_the_handwriting_is_scikit_learns():
+    found, part = load_digits(), data.digits().test
+    coarse = torch.tensor(found.images / 16, dtype=torch.float32)[part.sources, None]
+    assert torch.equal(part.images, F.interpolate(coarse, size=(32, 32), mode="bilinear").clamp(0, 1))
+    assert part.labels.tolist() == found.target[part.sources].tolist()
+
+
+def test_digits_and_an_interval_need_not_import_what_takes_seconds():
+    code = (
+        "import sys; from kdlab import data, study; data.digits(); study.mean_interval([1.0, 2.0]);"
+        "assert not {'sklearn', 'scipy.stats', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -47,6 +47,28 @@ def test_same_seed_same_weights(images, labels):
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
+class Linear(torch.nn.Module):
+    """A linear student with the weight it is given, whatever that lies like in memory."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight)
+
+    def forward(self, images):
+        return (images.flatten(1).to(self.weight.dtype) @ self.weight).real.float()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64])
+def test_any_weight_is_trained_whatever_it_lies_like_in_memory(images, labels, dtype):
+    whole = torch.randn(1024, 20, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    before = whole.clone()
+    gaps, dense = Linear(whole[:, ::2]), Linear(before[:, ::2].clone())
+    for net in (gaps, dense):
+        distill(net, images, [hard_labels(labels)], steps=3)
+    torch.testing.assert_close(gaps.weight, dense.weight)
+    assert torch.equal(whole[:, 1::2], before[:, 1::2]) and not torch.equal(dense.weight, before[:, ::2])
+
+
 def test_reports_each_term_and_the_weighted_total(images, labels, teacher_logits):
     match = [hard_labels(labels, weight=0.1), soft_targets(teacher_logits, weight=0.9, temperature=2)]
     history = distill(student(), images, match, steps=5)
