@@ -31,14 +31,18 @@ def train(student, images, match, seed, **training):
 
 
 @functools.cache
-def trained(seed):
-    """The teacher's answers, and the two students that learn from labels and from them."""
+def answers(seed):
+    """The teacher's answers to the images to learn from."""
+    return teacher()(data.cluttered_digits(views=VIEWS, seed=seed).labelled.images)
+
+
+@functools.cache
+def trained(seed, name):
+    """The student of this name: it learns from labels or from the teacher's answers."""
     part = data.cluttered_digits(views=VIEWS, seed=seed).labelled
-    answers = teacher()(part.images)
+    match = hard_labels(part.labels) if name == "hard labels" else soft_targets(answers(seed), temperature=4)
     torch.manual_seed(seed)
-    initial = models.TinyCNN(WIDTH)
-    matches = {"hard labels": [hard_labels(part.labels)], "distilled": [soft_targets(answers, temperature=4)]}
-    return answers, {name: train(initial, part.images, m, seed, **TRAINING) for name, m in matches.items()}
+    return train(models.TinyCNN(WIDTH), part.images, [match], seed, **TRAINING)
 
 
 def accuracy(model, part):
@@ -48,15 +52,16 @@ def accuracy(model, part):
 def run(one_seed, seeds, baseline, training):
     """Scores of all arms: ``one_seed(seed)`` gives a dict of them."""
     rows = []
-    for seed in range(seeds):
+    for seed in seeds:
         rows.append(one_seed(seed))
         print(seed, {arm: round(score, 1) for arm, score in rows[-1].items()}, flush=True)
     scores = {arm: [row[arm] for row in rows] for arm in rows[0]}
-    return Result(baseline, scores, planned=seeds, training=training)
+    return Result(baseline, scores, planned=len(seeds), training=training, seed_list=[*seeds])
 
 
 def int8_at(seed):
-    splits, (_, students) = data.cluttered_digits(views=VIEWS, seed=seed), trained(seed)
+    splits = data.cluttered_digits(views=VIEWS, seed=seed)
+    students = {name: trained(seed, name) for name in ("hard labels", "distilled")}
     scores = {name: accuracy(student, splits.test) for name, student in students.items()}
     with tempfile.TemporaryDirectory() as folder:
         for name, student in students.items():
@@ -68,34 +73,44 @@ def int8_at(seed):
     return scores
 
 
-def pruning_at(seed):
-    splits, (answers, students) = data.cluttered_digits(views=VIEWS, seed=seed), trained(seed)
-    images, labels = splits.labelled.images, splits.labelled.labels
-    unpruned = students["distilled"]
+def repaired(seed):
+    """The distilled student, the pruned one, and that one repaired in three ways."""
+    part, unpruned = data.cluttered_digits(views=VIEWS, seed=seed).labelled, trained(seed, "distilled")
     own = Teacher(copy.deepcopy(unpruned), name="unpruned", num_classes=10, in_chans=1, input_size=data.SIZE)
-    pruned = compress.prune(unpruned, images[:2], ratio=0.5)
+    pruned = compress.prune(unpruned, part.images[:2], ratio=0.5)
     matches = {
-        "repaired by labels": [hard_labels(labels)],
-        "repaired by the unpruned": [soft_targets(own(images), temperature=4)],
-        "repaired by the teacher": [soft_targets(answers, temperature=4)],
+        "repaired by labels": [hard_labels(part.labels)],
+        "repaired by the unpruned": [soft_targets(own(part.images), temperature=4)],
+        "repaired by the teacher": [soft_targets(answers(seed), temperature=4)],
     }
     students = {"unpruned": unpruned, "pruned, not repaired": pruned}
-    students |= {name: train(pruned, images, match, seed, **REPAIR) for name, match in matches.items()}
+    return students | {n: train(pruned, part.images, match, seed, **REPAIR) for n, match in matches.items()}
+
+
+def pruning_at(seed):
+    splits, students = data.cluttered_digits(views=VIEWS, seed=seed), repaired(seed)
     # Half of the channels of width 16 is width 8: the same network, and as many steps in all.
     torch.manual_seed(seed)
     training = TRAINING | {"steps": TRAINING["steps"] + REPAIR["steps"]}
-    students["same size, never pruned"] = train(
-        models.TinyCNN(WIDTH // 2), images, matches["repaired by the teacher"], seed, **training
-    )
+    match = [soft_targets(answers(seed), temperature=4)]
+    small = train(models.TinyCNN(WIDTH // 2), splits.labelled.images, match, seed, **training)
+    students["same size, never pruned"] = small
     return {name: accuracy(student, splits.test) for name, student in students.items()}
+
+
+def repair_at(seed):
+    test = data.cluttered_digits(views=VIEWS, seed=seed).test
+    return {name: accuracy(s, test) for name, s in repaired(seed).items() if name.startswith("repaired")}
 
 
 if __name__ == "__main__":
     run_studies(
         "compress",
         {
-            "int8": lambda seeds: run(int8_at, seeds, "hard labels", TRAINING),
-            "pruning": lambda seeds: run(pruning_at, seeds, "repaired by labels", REPAIR),
+            "int8": lambda seeds: run(int8_at, range(seeds), "hard labels", TRAINING),
+            "pruning": lambda seeds: run(pruning_at, range(seeds), "repaired by labels", REPAIR),
+            # Its number of pairs was chosen from the spread of the ten above, which are not used again.
+            "repair": lambda seeds: run(repair_at, range(seeds, 4 * seeds), "repaired by labels", REPAIR),
         },
         seeds=10,
     )
