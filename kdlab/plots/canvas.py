@@ -26,6 +26,7 @@ STYLE = {
 SHARP = 2  # pixels stored for each that the figure takes on the page
 COMMON = 160  # of 256 colours, those kept as they are: lines, letters and all that a matrix is coloured by
 PHOTO = 2**15  # colours, above which a figure holds photos
+PACKED = np.float32([1 << 16, 1 << 8, 1])  # by which a colour becomes one number
 
 
 def png(figure):
@@ -53,21 +54,22 @@ def _with_palette(picture):
     """
     from PIL import Image
 
-    pixels = np.asarray(picture, dtype=np.int32) @ (1 << 16, 1 << 8, 1)
-    colours, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
-    if len(colours) > PHOTO:
+    counted = picture.getcolors(PHOTO)
+    if counted is None:
         return picture.quantize(256, method=Image.Quantize.MEDIANCUT)
-    common = colours[np.argsort(-counts, kind="stable")[:COMMON]]
+    common = [colour for _, colour in sorted(counted, key=lambda pair: -pair[0])[:COMMON]]
     others = picture.quantize(256 - COMMON, method=Image.Quantize.MAXCOVERAGE).getpalette()
-    palette = np.concatenate([_channels(common), np.float32(others).reshape(-1, 3)])
-    nearest = ((palette**2).sum(1) - 2 * _channels(colours) @ palette.T).argmin(1)
-    picture = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
+    palette = np.concatenate([np.float32(common), np.float32(others).reshape(-1, 3)])
+    colours = np.array(sorted(colour for _, colour in counted), dtype=np.float32)
+    nearest = [_nearest(part, palette) for part in np.array_split(colours, 16)]  # by parts, to save memory
+    places = np.searchsorted(colours @ PACKED, (np.asarray(picture) @ PACKED).ravel())
+    picture = Image.fromarray(np.concatenate(nearest)[places].reshape(picture.size[::-1]), "P")
     picture.putpalette(palette.astype(np.uint8).tobytes())
     return picture
 
 
-def _channels(colours):
-    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.float32)
+def _nearest(colours, palette):
+    return ((palette**2).sum(1) - 2 * colours @ palette.T).argmin(1).astype(np.uint8)
 
 
 def show(figure, alt):

@@ -66,8 +66,8 @@ def few_runs(latency):
 
 
 # The same digits again are the same tensors, about which a teacher speaks once.
-kdlab.data.digits = functools.cache(kdlab.data.digits)
-kdlab.data.cluttered_digits = functools.cache(kdlab.data.cluttered_digits)
+kdlab.data.digits = functools.lru_cache(8)(kdlab.data.digits)
+kdlab.data.cluttered_digits = functools.lru_cache(8)(kdlab.data.cluttered_digits)
 kdlab.measure.latency = few_runs(kdlab.measure.latency)
 kdlab.distill.distill = kdlab.study.distill = few_steps(kdlab.distill.distill)
 kdlab.study.compare = few_seeds(kdlab.study.compare)
