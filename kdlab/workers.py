@@ -110,7 +110,10 @@ def _shared_out(team, items, heard, what):
 def _messages(workers):
     """What has come from these, at least one thing."""
     said = {handle: worker for worker in workers for handle in (worker.connection, worker.process.sentinel)}
-    for worker in {said[handle]: None for handle in wait([*said])}:
+    ready = []
+    while not ready:  # an interrupt that comes just before the wait is heard after it
+        ready = wait([*said], timeout=1)
+    for worker in {said[handle]: None for handle in ready}:
         alive = worker.process.is_alive()  # asked first, so that its last words are heard
         with suppress(EOFError, OSError):
             while worker.connection.poll():
