@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -187,8 +188,9 @@ def test_a_killed_process_is_an_error_that_names_its_seed():
 
 
 INTERRUPTED = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 import torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is started without
 torch.set_num_threads(1)
 sys.path.insert(0, {tests!r})
 import test_workers
@@ -227,13 +229,17 @@ def test_ctrl_c_keeps_the_finished_seeds(tmp_path):
     script.write_text(code)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, script], text=True, start_new_session=True, **pipes)
-    both_wait(tmp_path)
-    os.killpg(process.pid, signal.SIGINT)
-    said, errors = process.communicate(timeout=120)
-    assert said.splitlines()[-2:] == ["interrupted: 2 of 4 seeds are finished and kept", "[0, 1] 1"]
-    assert (process.returncode, errors) == (0, "")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    try:
+        both_wait(tmp_path)
+        os.killpg(process.pid, signal.SIGINT)
+        said, errors = process.communicate(timeout=120)
+        assert said.splitlines()[-2:] == ["interrupted: 2 of 4 seeds are finished and kept", "[0, 1] 1"]
+        assert (process.returncode, errors) == (0, "")
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @forks
