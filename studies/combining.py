@@ -6,7 +6,7 @@ import torch
 
 from kdlab import data, models
 from kdlab.distill import features, hard_labels, relations, soft_targets
-from kdlab.factorial import cells
+from kdlab.factorial import JOIN, cells
 from kdlab.gradients import balanced
 from kdlab.results import run_studies
 from kdlab.study import compare
@@ -64,17 +64,21 @@ def even(load, width, batch_size, shares=None):
     return [term.weight for term in match]
 
 
+def combinations(factors, weights):
+    """An arm for each combination of these factors but the empty one."""
+    return {
+        arm: lambda d, on=on: (d.train.images, [terms(d, weights)[factor] for factor in on])
+        for arm, on in cells(factors).items()
+    }
+
+
 def factorial(setting):
     def study(seeds):
         make, name, width, training = SETTINGS[setting]
         load = taught(make, name)
         weights = even(load, width, training["batch_size"])
-        arms = {
-            arm: lambda d, on=on: (d.train.images, [terms(d, weights)[factor] for factor in on])
-            for arm, on in cells(FACTORS).items()
-        }
         return compare(
-            arms,
+            combinations(FACTORS, weights),
             data=load,
             student=lambda: models.TinyCNN(width),
             baseline="hard labels",
@@ -92,15 +96,11 @@ def controls(steps, *, halved=False):
         make, name, width, training = SETTINGS["clean"]
         load = taught(make, name)
         weights = even(load, width, training["batch_size"])
-        half = [weights[0], *(weight / 2 for weight in weights[1:])]
         both = ("hard labels", "soft targets", "hints")
-        arms = {
-            arm: lambda d, on=on: (d.train.images, [terms(d, weights)[factor] for factor in on])
-            for arm, on in cells(both).items()
-            if "hard labels" in on
-        }
+        arms = {arm: made for arm, made in combinations(both, weights).items() if arm.startswith(both[0])}
         if halved:
-            arms["both at half weight"] = lambda d: (d.train.images, [terms(d, half)[f] for f in both])
+            half = [weights[0], *(weight / 2 for weight in weights[1:])]
+            arms["both at half weight"] = combinations(both, half)[JOIN.join(both)]
         return compare(
             arms,
             data=load,
