@@ -223,7 +223,7 @@ BREAK_EVEN = Exercise(
 
 
 ONE_THING = Experiment(
-    "8.5", "Change one thing", see="The experiment: how patient?", arms=("hard labels", "distilled"),
+    "8.5", "Change one thing", see="The experiment: no mirrored views", arms=("hard labels", "distilled"),
     meaning={
         "helps": "With your setting the teacher is worth its time. Whether your setting did that, a run with the old one at the same epochs would say.",
         "hurts": "With your setting labels alone are better. Are the students trained for long enough to follow the teacher?",

@@ -33,7 +33,9 @@ def write_report(outcome, out, *, name, options):
     images = torch.randn(TIMED_BATCH, options["in_chans"], recipe.size, recipe.size)
     remarks = try_onnx(network, images, out / "student.onnx")
     models = {"teacher": outcome.teacher.to("cpu")} if outcome.teacher else {}
-    cost = cost_table({**models, "student": network}, images, threads=torch.get_num_threads()).round(2)
+    cost = cost_table(
+        {**models, "student": network}, images, threads=torch.get_num_threads(), seconds=0.2
+    ).round(2)
     curves(outcome, out / "curves.png")
     confused = confusion(outcome.logits, photos.validation.labels, photos.classes, out / "confusion.png")
     card = _card(outcome, name)

@@ -20,7 +20,7 @@ from kdlab.rows import on_device
 from kdlab.training import Objective, train
 
 _OPTIMISERS = {
-    "adamw": torch.optim.AdamW,
+    "adamw": partial(torch.optim.AdamW, fused=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
 _SCHEDULES = {
