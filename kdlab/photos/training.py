@@ -17,7 +17,7 @@ from kdlab.photos.settings import identity_of
 from kdlab.photos.views import normalise, prefetch
 from kdlab.progress_bar import progress_bar
 from kdlab.rows import on_device
-from kdlab.training import Objective, train
+from kdlab.training import Objective, check_finite, train
 
 _OPTIMISERS = {
     "adamw": partial(torch.optim.AdamW, fused=True),
@@ -67,7 +67,7 @@ def fit(
     ValueError
         Before training, if targets do not fit, or the checkpoint is of another run.
     FloatingPointError
-        After an epoch in which a loss was not finite; the checkpoint before it stays.
+        After an epoch in which a loss was not finite, or a weight became so; the checkpoint before it stays.
     """
     process, folder = process or Process(), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -189,6 +189,7 @@ class _Training:
         if not torch.tensor(means).isfinite().all():
             advice = "try a lower learning rate, or float32"
             raise FloatingPointError(f"the loss is not finite in epoch {epoch}; {advice}")
+        check_finite(self.objective, f"after epoch {epoch}")
         logits = evaluate(self.student, self.photos.validation, self.recipe.size, self.process, threads)
         self.rows.append(
             {"epoch": epoch, "step": self.step, "learning rate": self.schedule.get_last_lr()[0],
