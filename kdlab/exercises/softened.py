@@ -20,6 +20,10 @@ def _each_power(loss, *powers):
     return [lambda s, t, T, power=power: T**power * loss(s, t, T) for power in powers]
 
 
+def _entropy(z):
+    return -(z.softmax(1) * z.log_softmax(1)).sum(1).mean()
+
+
 MISTAKES = [
     Mistake("cross-entropy in place of KL",
         "The same gradient, another value: it is larger by T squared times the teacher's entropy.",
@@ -31,7 +35,13 @@ MISTAKES = [
         "One T makes up for the 1/T in front of the gradient. The difference of the probabilities shrinks too.",
         lambda s, t, T: T * _kl(s / T, t / T), lambda s, t, T: T * F.cross_entropy(s / T, (t / T).softmax(1))),
     Mistake("another power of T", "The gradient falls like 1 over T squared, so T squared is the factor.",
-        *_each_power(lambda s, t, T: _kl(s / T, t / T), -2, -1, 0.5, 3, 4), lambda s, t, T: 2 * T * _kl(s / T, t / T)),
+        *_each_power(lambda s, t, T: _kl(s / T, t / T), -2, -1, 0.5, 3, 4)),
+    Mistake("divided by the number of classes", "The sum is divided by the number of images, not of classes.",
+        *_each_power(lambda s, t, T: _kl(s / T, t / T, "sum") / s.shape[1], 0, 2)),
+    Mistake("the entropy of one side", "A divergence compares the two: the teacher's probability times the difference of the two logarithms.",
+        *[lambda s, t, T, side=side, sign=sign: sign * T**2 * _entropy((s, t)[side] / T) for side in (0, 1) for sign in (1, -1)]),
+    Mistake("absolute differences", "KL is the mean difference of the logarithms, not of the probabilities.",
+        *_each_power(lambda s, t, T: ((s / T).softmax(1) - (t / T).softmax(1)).abs().sum(1).mean(), 0, 2)),
     Mistake("softened twice", "The logits are divided by T once. Yours were softened, and softened again.",
         *_each_power(lambda s, t, T: _kl(s / T**2, t / T**2), 0, 1, 2, 4)),
     Mistake("softmax twice", "Softmax of probabilities is nearly flat. The second softmax must go.",
@@ -62,7 +72,8 @@ MISTAKES = [
     Mistake("temperature on one side only",
         "Even a student that equals its teacher would have a loss here: both sides need the same temperature.",
         lambda s, t, T: T**2 * _kl(s, t / T), lambda s, t, T: T**2 * _kl(s / T, t),
-        *_each_power(lambda s, t, T: _kl(s, t / T), 0, 1), *_each_power(lambda s, t, T: _kl(s / T, t), 0, 1)),
+        *_each_power(lambda s, t, T: _kl(s, t / T), 0, 1), *_each_power(lambda s, t, T: _kl(s / T, t), 0, 1),
+        *_each_power(lambda s, t, T: F.cross_entropy(s / T, t.softmax(1)), 0, 2), *_each_power(lambda s, t, T: F.cross_entropy(s, (t / T).softmax(1)), 0, 2)),
     Mistake("logits multiplied by T", "Multiplying sharpens. Softening divides.",
         lambda s, t, T: T**2 * _kl(s * T, t * T), lambda s, t, T: _kl(s * T, t * T)),
     Mistake("probabilities divided by T", "The temperature belongs inside softmax, on the logits.",

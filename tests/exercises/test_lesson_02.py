@@ -35,7 +35,7 @@ def reported(choose, report):
     return function
 
 
-# Written without a look at the codes of the known mistakes: exercise, answer, a part of what is said to it.
+# Exercise, answer, a part of what is said to it.
 PLANTED = [
     ("2.1", lambda s, t, T: T**2 * F.kl_div(F.log_softmax(s / T, 1), F.log_softmax(t / T, 1), reduction="batchmean"), "log_target forgotten"),
     ("2.1", lambda s, t, T: F.kl_div(F.log_softmax(t / T, 1), F.log_softmax(s / T, 1), reduction="batchmean"), "log_target forgotten"),
@@ -51,6 +51,8 @@ PLANTED = [
     ("2.1", lambda s, t, T: F.cross_entropy(s / T, t.argmax(1)) * T**2, "only the teacher's top class"),
     ("2.1", lambda s, t, T: T**2 * kl(s / T, t / T, reduction="none"), "not reduced"),
     ("2.1", lambda s, t, T: T**2 * F.kl_div(F.log_softmax(s, 1) / T, F.softmax(t / T, 1), reduction="batchmean"), "probabilities divided by T"),
+    ("2.1", lambda s, t, T: T**2 * kl(s / T, t / T, reduction="sum") / s.shape[1], "divided by the number of classes"),
+    ("2.1", lambda s, t, T: T**2 * (F.softmax(s / T, 1) * F.log_softmax(s / T, 1)).sum(1).mean(), "the entropy of one side"),
     ("2.2", weight(lambda h, k: (h.norm(dim=1) / k.norm(dim=1)).mean()), "mean of per-image ratios"),
     ("2.2", weight(lambda h, k: h.norm(dim=1).mean() / k.norm(dim=1).mean()), "mean of per-image ratios"),
     ("2.2", lambda s, t, y, T: T**2, "a power of T"),

@@ -32,7 +32,7 @@ def frozen(network):
     return network
 
 
-# Written without a look at the codes of the known mistakes: exercise, answer, a part of what is said to it.
+# Exercise, answer, a part of what is said to it.
 PLANTED = [
     ("3.1", lambda s, t, p: ((p(s) - t) ** 2).sum(), "gradient flowing into the teacher"),
     ("3.1", lambda s, t, p: F.l1_loss(p(s), t), "gradient flowing into the teacher"),
