@@ -172,6 +172,7 @@ def _text(outcome, name, card, cost, confused, remarks):
     parts = [f"# {name} on {outcome.facts['settings']['data']}"]
     if len(result.scores) > 1:
         parts += ["## Verdict", textwrap.indent(str(result), "    "), table(result.table())]
+    parts += [outcome.facts["remark"]] if "remark" in outcome.facts else []
     parts += ["## Curves", "![validation accuracy over epochs](curves.png)", "## Confusion"]
     if len(photos.classes) <= MOST_CLASSES:
         parts += ["![share of each true class answered as each class](confusion.png)"]
