@@ -24,7 +24,7 @@ def clean(seed):
 
 
 def moved(seed):
-    """Turned, bent and placed anywhere, without fragments or noise; eight views of each image to learn from."""
+    """Turned, bent and placed anywhere, without fragments or noise; eight views of each to learn from."""
     splits = data.cluttered_digits(SOURCES, views=8, seed=seed, fragments=0, noise=0)
     return splits.labelled, (splits.validation, splits.test)
 

@@ -74,7 +74,7 @@ DISTANCES = Exercise(
         Mistake("another unit",
             "The unit is the mean of all distances above 0, one number for the whole batch.",
             *(partial(_distance_loss, scale=scale) for scale in (
-                lambda d: d.max(), lambda d: d[d > 0].median(), lambda d: d[d > 0].std(), lambda d: d.std(),
+                lambda d: d.max(), lambda d: d.amax(1, keepdim=True), lambda d: d[d > 0].median(), lambda d: d[d > 0].std(), lambda d: d.std(),
                 lambda d: d.sum(), lambda d: d.norm(), lambda d: d[d > 0].min(),
                 lambda d: d.mean(1, keepdim=True), lambda d: d.sum(1, keepdim=True) / (len(d) - 1),
                 lambda d: d.triu(1).sum() / d.numel(), lambda d: d.norm(dim=1, keepdim=True)))),
@@ -98,7 +98,8 @@ DISTANCES = Exercise(
             "Smooth L1 is half the square up to a difference of 1, and linear beyond: smooth_l1_loss.",
             *(partial(_distance_loss, compare=compare) for compare in (
                 F.mse_loss, F.l1_loss, lambda a, b: F.mse_loss(a, b) / 2, lambda a, b: (a - b).norm(),
-                lambda a, b: (a - b).mean(), lambda a, b: F.mse_loss(a, b).sqrt()))),
+                lambda a, b: (a - b).mean(), lambda a, b: F.mse_loss(a, b).sqrt(),
+                partial(F.huber_loss, delta=0.5), partial(F.smooth_l1_loss, beta=0.5)))),
         Mistake("summed, not averaged", "The mean over all B squared entries is asked for: a sum grows with the batch.",
             *(partial(_distance_loss, compare=compare) for compare in (
                 partial(F.smooth_l1_loss, reduction="sum"), partial(F.smooth_l1_loss, reduction="none"),

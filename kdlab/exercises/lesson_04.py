@@ -5,8 +5,9 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.exercises.core import Exercise, Mistake, value
 from kdlab.exercises.distances import DISTANCES, distances, of_length_1
+from kdlab.exercises.own import OwnStudy
 from kdlab.exercises.props import embeddings
 from kdlab.exercises.recall import RECALL
 from kdlab.losses import similarity_preserving_loss
@@ -155,7 +156,11 @@ SIMILARITIES = Exercise(
 )  # fmt: skip
 
 
-OWN_RELATION = Experiment(
+class _OwnRelation(OwnStudy):
+    shipped, run_here = "relations", ("angles", "angles of the pixels", "with angles")
+
+
+OWN_RELATION = _OwnRelation(
     "4.5", "Another relation", see="The experiment: what the labels never taught", arms=("hard labels", "neighbourhoods"),
     meaning={
         "helps": "The neighbourhoods carry what the labels do not. Whether they do better than angles, the two intervals say.",

@@ -4,7 +4,8 @@ from functools import partial
 
 import torch
 
-from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.exercises.core import Exercise, Mistake, value
+from kdlab.exercises.own import OwnFactor
 from kdlab.exercises.pull import PULL
 from kdlab.exercises.tuning import EQUAL_TUNING
 from kdlab.factorial import NO_EFFECT
@@ -128,8 +129,11 @@ BALANCE = Exercise(
 )  # fmt: skip
 
 
-class _OfEffects(Experiment):
+class _OwnPair(OwnFactor):
     """The study is handed in as its effects."""
+
+    shipped = "combining"
+    run_here = ("soft targets x hints", "soft targets x distances", "hints x distances")
 
     def _faults(self, result):
         if NO_EFFECT not in result.scores:
@@ -138,7 +142,7 @@ class _OfEffects(Experiment):
         yield from super()._faults(result)
 
 
-OWN_PAIR = _OfEffects(
+OWN_PAIR = _OwnPair(
     "5.5", "Another pair", see="The experiment: a slice, run here", arms=(NO_EFFECT, "soft targets x mine"),
     meaning={
         "more than the sum": "Together they bring more than what they bring apart.",

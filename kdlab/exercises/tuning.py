@@ -43,31 +43,40 @@ def _largest_lead(new, old):
     return max(zip(new, old), key=lambda pair: pair[0][0] - pair[1][0])
 
 
-def _five_and_three():
-    new = [(80.1, 81.0), (84.0, 82.5), (83.0, 86.0), (79.0, 88.5), (86.5, 83.8)]
-    return new, [(81.0, 83.1), (82.2, 84.0), (80.4, 84.9)]
-
-
-def _two_and_five():
-    old = [(81.1, 80.3), (82.7, 82.1), (84.8, 87.2), (83.9, 84.6), (80.0, 81.4)]
-    return _five_and_three()[1][:2], old
+# Drawn so that each mistake below gives another number in one of the cases at least.
+CASES = {
+    "five settings against four": (
+        [(85.5, 86.4), (84.3, 85.1), (80.1, 87.3), (85.4, 85.2), (87.9, 81.7)],
+        [(82.9, 82.2), (85.2, 87.3), (87.6, 84.0), (87.8, 83.7)],
+    ),
+    "three settings against five": (
+        [(85.3, 84.3), (87.5, 85.7), (86.5, 80.1)],
+        [(83.4, 87.0), (85.5, 82.5), (85.7, 86.3), (87.3, 82.8), (83.0, 84.4)],
+    ),
+    "six settings against three": (
+        [(86.1, 86.4), (83.4, 81.4), (79.0, 85.0), (83.2, 85.8), (82.4, 85.9), (81.5, 86.2)],
+        [(85.6, 82.7), (83.8, 85.1), (80.7, 84.0)],
+    ),
+}
 
 
 EQUAL_TUNING = Exercise(
     "5.4", "Equal tuning", see="Equal tuning effort",
     right="Each side had as many chances, and none of them saw the test set.",
     reference=_gain, observe=value,
-    cases={"five settings against three": _five_and_three, "two settings against five": _two_and_five},
+    cases={name: lambda lists=lists: tuple(map(list, lists)) for name, lists in CASES.items()},
     mistakes=[
         Mistake("unequal number of candidates",
             "The best of many is higher by luck than the best of few. Give both the same number.",
-            partial(_gain, equal=False), lambda new, old: _gain(new[:3], old[:3], equal=False),
+            partial(_gain, equal=False),
             lambda new, old: _gain(new[: len(old)], old, equal=False), lambda new, old: _gain(new, old[: len(new)], equal=False)),
         Mistake("the last candidates of the longer list",
             "As many on both sides, but another choice than was asked for: the first ones, in the order of trying.",
-            lambda new, old: _gain(*_last(new, old)), lambda new, old: _gain(*_last(new, old), by=1)),
+            lambda new, old: _gain(*_last(new, old))),
         Mistake("sorted before cutting", "Sorting changes which candidates come first. Cut in the order of trying.",
             lambda new, old: _gain(sorted(new), sorted(old)), lambda new, old: _gain(*(sorted(x, key=lambda p: p[1]) for x in (new, old)))),
+        Mistake("a fixed number of candidates", "How many there are is told by the lists: min(len(new), len(old)).",
+            *(lambda new, old, n=n: _gain(new[:n], old[:n], equal=False) for n in (2, 3))),
         Mistake("one candidate too few", "The shorter list counts in full: new[:n] has n entries.",
             lambda new, old: (n := min(len(new), len(old)) - 1) and _gain(new[:n], old[:n]),
             lambda new, old: (n := min(len(new), len(old))) and _gain(new[1:n], old[1:n])),
