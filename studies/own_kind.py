@@ -41,9 +41,7 @@ def generations(seeds):
 
     def with_ancestors(seed):
         splits = data.cluttered_digits(views=8, seed=seed)
-        d = SimpleNamespace(
-            train=splits.labelled, validation=splits.validation, test=splits.test, answers={}
-        )
+        d = SimpleNamespace(train=splits.labelled, validation=splits.validation, test=splits.test, answers={})
         for line, match in LINES.items():
             terms = [hard_labels(d.train.labels)]
             for generation in range(1, GENERATIONS + 1):

@@ -155,9 +155,7 @@ def assistant(seeds):
             middle = models.TinyCNN(24)
             distill(middle, train.images, match, steps=600, batch_size=64, seed=seed)
             answers[name] = metrics.predict(middle, train.images)
-        return SimpleNamespace(
-            train=train, answers=answers, validation=splits.validation, test=splits.test
-        )
+        return SimpleNamespace(train=train, answers=answers, validation=splits.validation, test=splits.test)
 
     arms = {"hard labels": lambda d: (d.train.images, [hard_labels(d.train.labels)])}
     for name in ("teacher", "through an assistant", "assistant taught by labels"):
