@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from kdlab.estimates import in_unit
+from kdlab.exercises.comparing import close, how_it_differs, in_the_wrong_order, same
 
 RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
 UNKNOWN = "not one of the mistakes we know"
@@ -165,7 +166,11 @@ class Exercise:
             return Diagnosis(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
         example = self._counter_example(theirs, expected)
         if not found:
-            return _wrong(self, UNKNOWN, f"{UNKNOWN}.\n  {example}")
+            made = [make() for make in self.cases.values()]
+            known_ones = {m.name: known(self, code) for m in self.mistakes for code in m.codes[:1]}
+            said = how_it_differs(theirs, expected, known_ones, made)
+            said = said or in_the_wrong_order(self.seen, answer, expected, made) or UNKNOWN
+            return _wrong(self, said, f"{said}.\n  {example}")
         also = f"\n  Beside it: {', '.join(m.name for m in found[1:])}." if found[1:] else ""
         return _wrong(self, found[0].name, f"{found[0].name}.\n  {example}\n  {found[0].says}{also}")
 
@@ -178,7 +183,7 @@ class Exercise:
     def _counter_example(self, theirs, expected):
         for case, seen, due in zip(self.cases, theirs, expected):
             for what in due:
-                if what not in seen or not _close(seen[what], due[what]):
+                if what not in seen or not close(seen[what], due[what]):
                     yours = _words(seen[what]) if what in seen else "missing"
                     return f"For {case}: {what} {yours}, the definition gives {_words(due[what])}."
         return f"You return {len(theirs[0])} values, the definition {len(expected[0])}."
@@ -266,17 +271,6 @@ def _is_stub(function):
     code = getattr(function, "__code__", None)
     own = code and code.co_nlocals - code.co_argcount - bool(code.co_flags & inspect.CO_VARARGS)
     return code is None or not (set(code.co_names) - {"NotImplementedError"} or own)
-
-
-def same(these, those):
-    """Whether two functions did the same in each case."""
-    return all(
-        a.keys() == b.keys() and all(_close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
-    )
-
-
-def _close(a, b):
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 def _words(seen):

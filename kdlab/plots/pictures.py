@@ -30,13 +30,17 @@ def images(images, titles, *, columns=10, alt=None):
     canvas.show(figure, alt or f"{len(images)} handwritten digits: {names}.")
 
 
-def soft_labels(images, probabilities, *, titles=None, alt=None):
-    """Each image above the bars of its class probabilities (N, C), the largest in a second colour."""
+def soft_labels(images, probabilities, *, labels=None, titles=None, alt=None):
+    """Each image above the bars of its class probabilities (N, C), the largest in a second colour.
+
+    With ``labels`` (N,) a triangle stands above the bar of each image's label.
+    """
     n, classes = probabilities.shape
     options = {"squeeze": False, "height_ratios": (1, 1.2), "sharey": "row"}
     figure, grid = canvas.axes(2, n, width=1.75 * n, height=3.0, **options)
     titles = [""] * n if titles is None else titles
-    for (picture, bars), image, p, title in zip(grid.T, images, probabilities, titles):
+    labels = [None] * n if labels is None else [int(label) for label in labels]
+    for (picture, bars), image, p, title, label in zip(grid.T, images, probabilities, titles, labels):
         picture.imshow(image[0], cmap="gray_r", vmin=0, vmax=1)
         picture.axis("off")
         picture.set_title(str(title))
@@ -44,14 +48,17 @@ def soft_labels(images, probabilities, *, titles=None, alt=None):
         bars.bar(range(classes), p, color=colours, linestyle="-")
         bars.tick_params(labelsize=8)
         bars.set(xticks=range(classes), ylim=(0, 1), xlabel="class")
+        if label is not None:
+            bars.plot(label, p[label] + 0.07, marker="v", markersize=6, color="black", clip_on=False)
     grid[1, 0].set_ylabel("probability")
-    said = "; ".join(_in_words(p) for p in probabilities)
+    said = "; ".join(_in_words(p, label) for p, label in zip(probabilities, labels))
     canvas.show(figure, alt or f"{n} digits with their class probabilities as bars: {said}.")
 
 
-def _in_words(p):
+def _in_words(p, label):
     first, second = p.topk(2).indices.tolist()
-    return f"{first} with {p[first]:.0%}, then {second} with {p[second]:.0%}"
+    truth = "" if label is None else f"label {label}: "
+    return f"{truth}{first} with {p[first]:.0%}, then {second} with {p[second]:.0%}"
 
 
 def matrix(values, rows=None, columns=None, *, label, alt, **options):

@@ -162,6 +162,13 @@ def test_soft_labels_says_the_two_likeliest(shown):
     assert "1 with 70%, then 2 with 20%" in shown[0]
 
 
+def test_soft_labels_marks_and_says_the_label(shown):
+    plots.soft_labels(torch.rand(1, 1, 8, 8), torch.tensor([[0.1, 0.7, 0.2]]), labels=torch.tensor([2]))
+    assert "label 2: 1 with 70%" in shown[0]
+    (mark,) = shown.figures[0].axes[1].lines
+    assert mark.get_xdata()[0] == 2 and mark.get_ydata()[0] > 0.2
+
+
 def test_the_other_figures_draw(shown):
     plots.images(torch.rand(12, 1, 8, 8), range(12))
     plots.bars("abc", {"x": [1, 2, 3], "y": [3, 2, 1]}, xlabel="x", ylabel="y", alt="bars")
