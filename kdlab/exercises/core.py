@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from kdlab.estimates import in_unit
+from kdlab.exercises.words import both_in_words, close, in_words
 
 RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
 UNKNOWN = "not one of the mistakes we know"
@@ -178,9 +179,11 @@ class Exercise:
     def _counter_example(self, theirs, expected):
         for case, seen, due in zip(self.cases, theirs, expected):
             for what in due:
-                if what not in seen or not _close(seen[what], due[what]):
-                    yours = _words(seen[what]) if what in seen else "missing"
-                    return f"For {case}: {what} {yours}, the definition gives {_words(due[what])}."
+                if what not in seen:
+                    return f"For {case}: {what} missing, the definition gives {in_words(due[what])}."
+                if not close(seen[what], due[what]):
+                    where, yours, right = both_in_words(seen[what], due[what])
+                    return f"For {case}: {what}{where} {yours}, the definition gives {right}."
         return f"You return {len(theirs[0])} values, the definition {len(expected[0])}."
 
     def _not_yet(self):
@@ -271,23 +274,8 @@ def _is_stub(function):
 def same(these, those):
     """Whether two functions did the same in each case."""
     return all(
-        a.keys() == b.keys() and all(_close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
+        a.keys() == b.keys() and all(close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
     )
-
-
-def _close(a, b):
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-6, equal_nan=True)
-
-
-def _words(seen):
-    """A number or a small tensor, short enough to read."""
-    if seen.dtype == torch.bool and seen.ndim == 0:
-        return "yes" if seen.item() else "no"
-    if seen.ndim == 0:
-        return f"{seen.item():.3g}"
-    first = [float(f"{v:.3g}") for v in seen.double().flatten()[:6].tolist()]
-    more = ", ..." if seen.numel() > 6 else ""
-    return f"of shape {tuple(seen.shape)}, {str(first)[:-1]}{more}]"
 
 
 def _where(error):
