@@ -1,6 +1,7 @@
 """Lesson 07: time, bits and pruning."""
 
 import itertools
+import math
 import statistics
 from functools import partial
 
@@ -35,6 +36,15 @@ def _quantile(share, times):
     return torch.tensor(times, dtype=torch.float64).quantile(share).item()
 
 
+def _pair(one, other, call, clock, warm_up, runs):
+    """Both of the same runs: the clock goes on, so they are timed once and played again."""
+    for _ in range(warm_up):
+        call()
+    costs = iter(2 * [t / 1e3 for t in _times(call, clock, runs)])
+    again = _call_and_clock(costs, [0.0], 0, runs)
+    return one(*again), other(*again)
+
+
 def _latency(call, clock, warm_up, runs, *, skip=True, count=0, middle=statistics.median, factor=1.0):
     if skip:
         for _ in range(warm_up):
@@ -64,6 +74,15 @@ LATENCY = Exercise(
         Mistake("mean in place of median",
             "One pass that the system interrupted moves the mean, and hardly the median. (A loop timed as a whole gives the mean too.)",
             partial(_latency, middle=statistics.fmean)),
+        Mistake("another mean in place of the median", "Cut ends or logarithms help a mean. The median needs neither.",
+            partial(_latency, middle=statistics.geometric_mean),
+            *[partial(_latency, middle=lambda t, k=k: statistics.fmean(sorted(t)[k:-k])) for k in (1, 2)],
+            partial(_latency, middle=lambda t: statistics.fmean(sorted(t)[:-1]))),
+        Mistake("median and spread returned", "One number is asked for: the median.",
+            partial(_pair, _latency, partial(_latency, middle=lambda t: _quantile(0.75, t) - _quantile(0.25, t))),
+            partial(_pair, _latency, partial(_latency, middle=lambda t: (q := statistics.quantiles(t))[2] - q[0]))),
+        Mistake("calls per second", "That is throughput. Asked for is the time of one call.",
+            lambda *a: 1000 / _latency(*a), lambda *a: 1 / _latency(*a)),
         Mistake("the fastest run in place of the median", "The minimum says what luck allows, not what a user gets.",
             partial(_latency, middle=min)),
         Mistake("the sum of all runs", "One pass is asked for, not all of them together.",
@@ -131,7 +150,8 @@ SPEED_UP = Exercise(
             lambda m: min(_of(m, "teacher")) / min(_of(m, "student"))),
         Mistake("other threads and another batch", "The two entries must agree in threads and batch.",
             *[partial(_ratio, teacher=t, student=s) for t, s in itertools.permutations([(1, 1), (2, 64)], 2)],
-            *[partial(_ratio, teacher=t, student=s) for t, s in itertools.permutations([(2, 1), (1, 64)], 2)]),
+            *[partial(_ratio, teacher=t, student=s) for t, s in itertools.permutations([(2, 1), (1, 64)], 2)],
+            *[partial(_ratio, teacher=t, student=s) for one in ((2, 1), (1, 64)) for t, s in itertools.permutations([one, (2, 64)], 2)]),
         Mistake("everything taken together", "Threads and batch are mixed. Asked for is one image on one thread.",
             lambda m: sum(_of(m, "teacher")) / sum(_of(m, "student")),
             lambda m: statistics.fmean(t / s for t, s in zip(_of(m, "teacher"), _of(m, "student"))),
@@ -146,6 +166,8 @@ SPEED_UP = Exercise(
             partial(_ratio, teacher=(2, 1), student=(2, 1))),
         Mistake("the batch of 64 for both", "That is throughput. Asked for is how long one image waits.",
             partial(_ratio, teacher=(1, 64), student=(1, 64))),
+        Mistake("a logarithm", "How many times faster is the plain ratio.",
+            *[lambda m, log=log: log(_ratio(m)) for log in (math.log, math.log2, math.log10)]),
         Mistake("the entry of the example", "Two threads and 64 images: asked for is one image on one thread.",
             partial(_ratio, teacher=(2, 64), student=(2, 64))),
         Mistake("the share saved in place of a ratio", "How many times faster is one time over the other.",
