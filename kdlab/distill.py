@@ -10,7 +10,7 @@ from kdlab import rows as tree
 from kdlab.checks import check_terms
 from kdlab.progress_bar import progress_bar
 from kdlab.terms import Term, features, hard_labels, relations, soft_targets
-from kdlab.training import Objective, first_outputs, looked_up, made, row_stream, train
+from kdlab.training import Objective, check_finite, first_outputs, looked_up, made, row_stream, train
 
 __all__ = [
     "Term",
@@ -64,7 +64,7 @@ def distill(
         Before training, if targets and inputs differ in number, logits and targets in classes, the
         student does not take the inputs, or a label, target or weight is out of range.
     FloatingPointError
-        After training, if a loss was not finite.
+        After training, if a loss was not finite, or a weight is not.
     """
     first = check_terms(student, inputs, terms, steps=steps, batch_size=batch_size)
     device = next(student.parameters()).device
@@ -98,7 +98,9 @@ def distill(
     _channels_last(student.eval(), False)
     if len(history) < steps:
         raise ValueError(f"the inputs gave {len(history)} batches for {steps} steps")
-    return _curves(terms, history, gradients)
+    curves = _curves(terms, history, gradients)
+    check_finite(objective, "after training")
+    return curves
 
 
 def _fusible(weights):

@@ -1,9 +1,11 @@
-"""Names that come close to a misspelt one, what the files of a folder declare, digests."""
+"""Names: near ones, those of others made harmless, what the files of a folder declare, digests."""
 
 import difflib
 import hashlib
+import html
 import importlib
 import pkgutil
+import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
 
@@ -26,6 +28,23 @@ def digest_of(network):
         whole.update(name.encode())
         whole.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()[:16]
+
+
+def literal(text):
+    """A name of somebody else's as one line of characters that any file and any terminal may hold.
+
+    Control characters, line and paragraph separators, marks that turn the direction of writing, and bytes
+    that are no UTF-8 become U+FFFD.
+    """
+    bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    joiners = "\u200c\u200d"  # some scripts and emoji cannot be written without them
+    return "".join("\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in str(text))
+
+
+def in_markdown(text):
+    """A name as it stands, in Markdown, in a cell of its tables and in HTML made of it."""
+    text = html.escape(literal(text), quote=False)
+    return "".join(f"\\{c}" if c in "\\`*_[]|~$#" else c for c in text)
 
 
 def declared(package, name):

@@ -78,6 +78,16 @@ def train(objective, batches, optimiser, schedule, *, before=None, after=None, s
             after(losses, total)
 
 
+def check_finite(module, when):
+    """Raise FloatingPointError, naming one, if a weight or a running statistic is not finite.
+
+    A loss may be finite and its gradient not.
+    """
+    for name, values in module.state_dict().items():
+        if values.is_floating_point() and not values.isfinite().all():
+            raise FloatingPointError(f"{name} is not finite {when}; try a lower learning rate")
+
+
 def looked_up(inputs, terms, order):
     """Batches of inputs in memory: ``order`` gives the rows of each."""
     for rows in order:

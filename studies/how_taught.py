@@ -1,14 +1,14 @@
-"""How a teacher is used: smoothed or not, against noisy labels, for how long, and again and again.
+"""How a teacher is used: smoothed or not, against noisy labels, and for how long.
 
 ``python studies/how_taught.py`` trains the teachers that are not shipped and writes
-data/results/how_taught.json; about twenty minutes on one core.
+data/results/how_taught.json; about a quarter of an hour on one core.
 """
 
 from types import SimpleNamespace
 
 import torch
 
-from kdlab import data, metrics, models
+from kdlab import data, models
 from kdlab.distill import distill, hard_labels, soft_targets
 from kdlab.results import run_studies
 from kdlab.study import compare
@@ -16,7 +16,6 @@ from kdlab.teachers import Teacher, load_teacher
 
 TRAINING = {"steps": 500, "batch_size": 64, "learning_rate": 0.02}
 NOISE = 0.4
-GENERATIONS = 3
 
 
 def student():
@@ -96,29 +95,9 @@ def patience(steps):
     )  # fmt: skip
 
 
-def generations(seeds):
-    def with_ancestors(seed):
-        d = cluttered(seed, {})
-        match = [hard_labels(d.train.labels)]
-        for generation in range(GENERATIONS):
-            torch.manual_seed(1000 + GENERATIONS * seed + generation)
-            parent = student()
-            distill(parent, d.train.images, match, seed=seed, **TRAINING)
-            d.answers[generation + 1] = metrics.predict(parent, d.train.images)
-            match = [soft_targets(d.answers[generation + 1], temperature=2)]
-        return d
-
-    arms = {f"generation {g}": answers_of(g, 2) for g in range(1, GENERATIONS + 1)}
-    return compare(
-        {"hard labels": labels_of, **arms}, data=with_ancestors, student=student,
-        baseline="hard labels", seeds=seeds, **TRAINING,
-    )  # fmt: skip
-
-
 STUDIES = {
     "smoothing": smoothing,
     "noise": noise,
-    "generations": generations,
     **{f"patience, {steps} steps": patience(steps) for steps in (200, 800, 3200)},
 }
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis, Exercise, Experiment, Mistake
 from kdlab.exercises.questions import QUESTIONS
+from kdlab.files import write_atomically
+from kdlab.names import in_markdown, literal
 
 __all__ = [
     "Exercise", "Experiment", "Mistake", "Diagnosis", "all_exercises", "answer", "check", "hand_in", "progress", "require",
@@ -137,7 +139,7 @@ def hand_in(path, name=""):
     if path.suffix not in (".json", ".md"):
         raise ValueError(f"{path} must end in .json or .md, not {path.suffix!r}")
     sheet = {
-        "name": name,
+        "name": literal(name),
         "written": datetime.now().isoformat(timespec="seconds"),
         "versions": {
             "kdlab": kdlab.__version__,
@@ -147,16 +149,18 @@ def hand_in(path, name=""):
         "note": "A record of checks that ran on the learner's own machine; no proof against cheating.",
         "results": {id: _record.get(id, {"status": NOT_YET}) for id in [*all_exercises(), *QUESTIONS]},
     }
-    path.write_text(json.dumps(sheet, indent=2) if path.suffix == ".json" else _as_markdown(sheet))
+    text = json.dumps(sheet, indent=2) if path.suffix == ".json" else _as_markdown(sheet)
+    with write_atomically(path) as file:
+        file.write(text.encode())
     print(f"wrote {path}: {sum(r['status'] == RIGHT for r in sheet['results'].values())} right")
 
 
 def _as_markdown(sheet):
     versions = ", ".join(f"{k} {v}" for k, v in sheet["versions"].items())
     rows = [
-        f"| {id} | {r['status']} | {r.get('attempts', 0)} | {', '.join(r.get('mistakes', []))} |"
+        f"| {id} | {r['status']} | {r.get('attempts', 0)} | {in_markdown(', '.join(r.get('mistakes', [])))} |"
         for id, r in sheet["results"].items()
     ]
     head = ["| exercise | status | attempts | mistakes on the way |", "|---|---|---|---|"]
-    title = f"# Exercises: {sheet['name'] or 'no name given'}"
+    title = f"# Exercises: {in_markdown(sheet['name']) or 'no name given'}"
     return "\n".join([title, "", f"{sheet['written']}; {versions}", "", sheet["note"], "", *head, *rows, ""])

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from kdlab.estimates import in_unit
-from kdlab.exercises.words import both_in_words, close, in_words
+from kdlab.exercises.comparing import close, how_it_differs, in_the_wrong_order, same
+from kdlab.exercises.words import both_in_words, in_words
 
 RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
 UNKNOWN = "not one of the mistakes we know"
@@ -166,7 +167,11 @@ class Exercise:
             return Diagnosis(RIGHT, found[0].name, f"{self.id} right, with a remark. {found[0].says}")
         example = self._counter_example(theirs, expected)
         if not found:
-            return _wrong(self, UNKNOWN, f"{UNKNOWN}.\n  {example}")
+            made = [make() for make in self.cases.values()]
+            known_ones = {m.name: known(self, code) for m in self.mistakes for code in m.codes[:1]}
+            said = how_it_differs(theirs, expected, known_ones, made)
+            said = said or in_the_wrong_order(self.seen, answer, expected, made) or UNKNOWN
+            return _wrong(self, said, f"{said}.\n  {example}")
         also = f"\n  Beside it: {', '.join(m.name for m in found[1:])}." if found[1:] else ""
         return _wrong(self, found[0].name, f"{found[0].name}.\n  {example}\n  {found[0].says}{also}")
 
@@ -269,13 +274,6 @@ def _is_stub(function):
     code = getattr(function, "__code__", None)
     own = code and code.co_nlocals - code.co_argcount - bool(code.co_flags & inspect.CO_VARARGS)
     return code is None or not (set(code.co_names) - {"NotImplementedError"} or own)
-
-
-def same(these, those):
-    """Whether two functions did the same in each case."""
-    return all(
-        a.keys() == b.keys() and all(close(a[k], b[k]) for k in b) for a, b in zip(these, those, strict=True)
-    )
 
 
 def _where(error):

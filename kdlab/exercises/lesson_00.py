@@ -40,6 +40,25 @@ SOFT_LABELS = Exercise(
         Mistake("divided by the sum over everything",
             "Each row needs its own sum; keepdim=True keeps the shapes apart.",
             lambda z: z.exp() / z.exp().sum(), lambda z: z.flatten().softmax(0).view_as(z)),
+        Mistake("one constant a column", "The largest of each column was subtracted: a row's own largest is due.",
+            lambda z: (e := (z - z.max(dim=0).values).exp()) / e.sum(dim=1, keepdim=True),
+            lambda z: (e := (z - z.max(1, keepdim=True).values).exp()) / e.sum(dim=0, keepdim=True)),
+        Mistake("made smaller by a factor", "Logits may be shifted. Multiplied or divided, they give other probabilities.",
+            lambda z: (z / z.max(dim=1, keepdim=True).values).softmax(1), lambda z: (z / 4).softmax(1),
+            lambda z: (z / z.max()).softmax(1), lambda z: F.normalize(z).softmax(1), lambda z: (z / 1000).softmax(1)),
+        Mistake("another base", "Softmax has e as its base.",
+            lambda z: (z * math.log(2)).softmax(1), lambda z: (z * math.log(10)).softmax(1)),
+        Mistake("cut off", "Large numbers were cut off, and with them went which of them is the largest. Shift them.",
+            lambda z: (e := z.exp().clamp(max=1e30)) / e.sum(dim=1, keepdim=True),
+            lambda z: (z.exp() / z.exp().sum(dim=1, keepdim=True)).nan_to_num(), lambda z: z.clamp(max=80).softmax(1),
+            lambda z: z.clamp(max=700).softmax(1)),
+        Mistake("no exponential", "Logits may be negative. It is exp that makes them positive, before they are divided.",
+            lambda z: z / z.sum(dim=1, keepdim=True), lambda z: z - z.max(dim=1, keepdim=True).values,
+            lambda z: z.abs() / z.abs().sum(dim=1, keepdim=True), lambda z: F.relu(z) / F.relu(z).sum(1, keepdim=True)),
+        Mistake("not divided by the sum", "The exponentials of a row must still be divided by their sum.",
+            lambda z: (z - z.max(dim=1, keepdim=True).values).exp(), lambda z: z.exp()),
+        Mistake("each class by itself", "A sigmoid looks at one logit alone. Here the classes share one belief.",
+            lambda z: z.sigmoid(), lambda z: z.sigmoid() / z.sigmoid().sum(1, keepdim=True)),
         Mistake("log-probabilities returned", "These are logarithms of probabilities: all negative.",
             lambda z: z.log_softmax(dim=1)),
     ],
@@ -98,6 +117,26 @@ INTERVAL = Exercise(
             lambda d: tuple(np.percentile(d, [2.5, 97.5]))),
         Mistake("mean and half width", "Asked are the two ends: mean minus and mean plus half the width.",
             lambda d: (statistics.fmean(d), statistics.fmean(d) - mean_interval(d)[1])),
+        Mistake("the mean left out", "That is half the width to each side of 0. The interval lies around the mean.",
+            lambda d: (-_t(d) * _error(d), _t(d) * _error(d))),
+        Mistake("n - 1 twice", "s has n - 1 in it already; under the root stands n.",
+            _around_mean(lambda d: _t(d) * statistics.stdev(d) / math.sqrt(len(d) - 1))),
+        Mistake("around the median", "The interval is of the mean, and lies around it.",
+            lambda d: (statistics.median(d) - _t(d) * _error(d), statistics.median(d) + _t(d) * _error(d))),
+        Mistake("another level", "95 % are asked for: the quantile at 0.975.",
+            *(_around_mean(lambda d, q=q: stdtrit(len(d) - 1, q) * _error(d)) for q in (0.9, 0.99, 0.995, 0.5 + 0.95 / 4))),
+        Mistake("t with other degrees of freedom", "There are n - 1 of them: one is used up by the mean.",
+            *(_around_mean(lambda d, k=k: stdtrit(k(d), 0.975) * _error(d)) for k in (
+                lambda d: len(d) - 2, lambda d: len(d) + 1, lambda d: 9, lambda d: 2 * len(d) - 2))),
+        Mistake("the level as a factor", "0.95 is how often the interval is to hold the mean. The factor is t's quantile.",
+            _around_mean(lambda d: 0.95 * _error(d)), _around_mean(lambda d: 0.975 * _error(d))),
+        Mistake("the variance in place of the standard error", "Both roots are missing: s / sqrt(n), not s^2 / n.",
+            _around_mean(lambda d: _t(d) * statistics.variance(d) / len(d)), _around_mean(lambda d: statistics.variance(d) / len(d))),
+        Mistake("t alone", "t says how many standard errors to go to each side.", _around_mean(_t)),
+        Mistake("half of half the width", "t s / sqrt(n) to *each* side.", _around_mean(lambda d: _t(d) * _error(d) / 2)),
+        Mistake("two slips at once", "1.96 in place of t, and a standard deviation that divides by n.",
+            _around_mean(lambda d: 1.96 * statistics.pstdev(d) / math.sqrt(len(d))),
+            _around_mean(lambda d: _t(d) * statistics.pstdev(d) / len(d)), _around_mean(lambda d: _t(d) * statistics.pstdev(d))),
         Mistake("smallest and largest pair",
             "The range of the pairs grows with every pair you add. The interval of the mean must shrink.",
             lambda d: (min(d), max(d))),
@@ -133,6 +172,23 @@ def _peeked(d):
     return (_looks(d)[:, 2:] != 0).any(axis=1)
 
 
+def _p_values(d):
+    """Of each look from three pairs on, (studies, looks)."""
+    from scipy.stats import ttest_1samp
+
+    d = np.asarray(d)
+    return np.stack([ttest_1samp(d[:, :k], 0, axis=1).pvalue for k in range(3, d.shape[1] + 1)], axis=1)
+
+
+def _windows(d):
+    from scipy.stats import ttest_1samp
+
+    d = np.asarray(d)
+    return np.stack(
+        [ttest_1samp(d[:, k - 3 : k], 0, axis=1).pvalue for k in range(3, d.shape[1] + 1)], axis=1
+    )
+
+
 FALSE_ALARMS = Exercise(
     "0.4", "Adding seeds until the word changes", see="Why the number of seeds is fixed before",
     right="Each look is another chance to be wrong. The number of seeds is fixed before the run, and *open* stays *open*.",
@@ -160,6 +216,28 @@ FALSE_ALARMS = Exercise(
             lambda d: _peeked(np.asarray(d).T).mean()),
         Mistake("a number, not a share", "Divide by the number of studies.",
             lambda d: _peeked(d).sum(), lambda d: 100 * _peeked(d).mean()),
+        Mistake("the last look left out", "The looks go up to all pairs: range(3, pairs + 1).",
+            lambda d: (_looks(d)[:, 2:-1] != 0).any(axis=1).mean()),
+        Mistake("from four pairs on", "The first look is at three pairs.",
+            lambda d: (_looks(d)[:, 3:] != 0).any(axis=1).mean()),
+        Mistake("along the wrong axis", "A study a row: any(axis=1) asks, for each study, whether some look was false.",
+            lambda d: (_looks(d)[:, 2:] != 0).any(axis=0).mean()),
+        Mistake("false at every look", "One false look is enough: any, not all.",
+            lambda d: (_looks(d)[:, 2:] != 0).all(axis=1).mean()),
+        Mistake("the looks that told nothing", "Counted are the studies with some look at which the interval misses 0.",
+            lambda d: (_looks(d)[:, 2:] == 0).any(axis=1).mean(), lambda d: (_looks(d)[:, 2:] == 0).mean()),
+        Mistake("false looks a study", "A study that is false at three looks counts once.",
+            lambda d: (_looks(d)[:, 2:] != 0).sum(axis=1).mean()),
+        Mistake("another level", "The 95 % interval misses 0 where the two-sided p is below 0.05.",
+            *(lambda d, p=p: (_p_values(d) < p).any(axis=1).mean() for p in (0.1, 0.025, 0.01))),
+        Mistake("looks taken as if they were independent", "A look shares its pairs with those before: 1 - 0.95^k is too much.",
+            lambda d: 1 - 0.95 ** (d.shape[1] - 2)),
+        Mistake("single pairs tested", "The interval is of the mean of the pairs so far, not of a pair.",
+            lambda d: (abs(np.asarray(d)) > 1.96).any(axis=1).mean(), lambda d: (abs(np.asarray(d)) > 1.96).mean()),
+        Mistake("always three pairs", "A look takes all pairs from the first on, not the last three.",
+            lambda d: (_windows(d) < 0.05).any(axis=1).mean(), lambda d: (_windows(d) < 0.05).mean()),
+        Mistake("divided by the number of pairs", "The share is of the studies.", lambda d: _peeked(d).sum() / d.shape[1]),
+        Mistake("the level itself", "5 % is what one look promises. Count what the looks together do.", lambda d: 0.05),
         Mistake("the studies that stayed open", "That is the other part of them.", lambda d: 1 - _peeked(d).mean()),
     ],
 )  # fmt: skip

@@ -4,16 +4,11 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch.distributions import Categorical, kl_divergence
 
 from kdlab.exercises.core import Exercise, Experiment, Mistake, returned, value
+from kdlab.exercises.divergence import MISTAKES, kl_div
 from kdlab.exercises.props import images, network, statistics_moved, ten_classes, two_rows, weights
 from kdlab.losses import soft_target_loss
-
-
-def _kl(student, teacher, **options):
-    return F.kl_div(student, teacher, **{"reduction": "batchmean", **options})
-
 
 LOSS = Exercise(
     "1.1", "The loss in PyTorch's words", see="The loss",
@@ -24,66 +19,7 @@ LOSS = Exercise(
         "four rows of ten logits": ten_classes,
         "a row with a gap of 200": lambda: (torch.tensor([[200.0, 0.0, 1.0]]), torch.tensor([[0.0, 3.0, 200.0]])),
     },
-    mistakes=[
-        Mistake("cross-entropy in place of KL",
-            "This is the cross-entropy with soft labels. It is larger than KL by the teacher's entropy, and has the "
-            "same gradient, so it trains the same student. Only the value differs: it is not 0 where both agree.",
-            lambda s, t: F.cross_entropy(s, t.softmax(1)),
-            lambda s, t: -(t.softmax(1) * s.log_softmax(1)).sum(1).mean(), accept=True),
-        Mistake("mean for batchmean",
-            "reduction='mean' divides by the number of classes too. With ten classes "
-            "the loss is a tenth of what it should be, with a hundred a hundredth. (A "
-            "reduction passed by position is taken for another argument: name it.)",
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="mean"),
-            lambda s, t: (t.softmax(1) * (t.log_softmax(1) - s.log_softmax(1))).mean()),
-        Mistake("sum over the batch",
-            "The sum grows with the batch, and the learning rate would have to shrink with it. Take the mean over rows.",
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="sum")),
-        Mistake("divided by the number of classes", "The sum is divided by the number of images, not of classes.",
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="sum") / t.shape[1]),
-        Mistake("KL arguments swapped",
-            "This is KL(student || teacher). kl_div takes the student first, "
-            "as log-probabilities, and the teacher second, as the target.",
-            lambda s, t: _kl(t.log_softmax(1), s.softmax(1)),
-            lambda s, t: _kl(t.log_softmax(1), s.log_softmax(1), log_target=True),
-            lambda s, t: _kl(t.log_softmax(1), s.softmax(1), reduction="mean")),
-        Mistake("probabilities where log-probabilities belong",
-            "The first argument of kl_div must be log-probabilities; it does not check. The value here means nothing.",
-            lambda s, t: _kl(s.softmax(1), t.softmax(1)), lambda s, t: _kl(s, t.softmax(1)),
-            lambda s, t: _kl(s.softmax(1), t.softmax(1), reduction="mean")),
-        Mistake("log-probabilities as a target without saying so",
-            "The target is taken as probabilities unless log_target=True.",
-            lambda s, t: _kl(s.log_softmax(1), t.log_softmax(1))),
-        Mistake("probabilities as a target called logarithms",
-            "With log_target=True the target must be log-probabilities.",
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), log_target=True)),
-        Mistake("logits as a target", "The teacher's logits are no probabilities: they are not even positive.",
-            lambda s, t: _kl(s.log_softmax(1), t)),
-        Mistake("not reduced to one number",
-            "A loss is one number: sum over the classes, then take the mean over the images.",
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="none"),
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="none").sum(1)),
-        Mistake("cut off from the gradient",
-            "The value is right, but nothing flows back to the student: .item(), .detach() or no_grad cuts the graph.",
-            lambda s, t: soft_target_loss(s, t, temperature=1).detach()),
-        Mistake("logarithm taken after softmax",
-            "Right until a probability underflows to 0: its logarithm is minus infinity. log_softmax stays finite.",
-            lambda s, t: _kl(s.softmax(1).log(), t.softmax(1)),
-            lambda s, t: (t.softmax(1) * (t.softmax(1).log() - s.softmax(1).log())).sum(1).mean(),
-            lambda s, t: kl_divergence(Categorical(logits=t), Categorical(logits=s)).mean()),
-        Mistake("softmax twice",
-            "One side went through softmax a second time, which flattens it: no class can get more than e times another.",
-            lambda s, t: _kl(s.softmax(1).log_softmax(1), t.softmax(1)),
-            lambda s, t: _kl(s.softmax(1).log_softmax(1), t.softmax(1).softmax(1)),
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(1).softmax(1))),
-        Mistake("softmax over the wrong axis",
-            "Each row must add up to 1. With dim=0 the images compete with one another, not the classes.",
-            lambda s, t: _kl(s.log_softmax(0), t.softmax(0)), lambda s, t: _kl(s.log_softmax(0), t.softmax(1)),
-            lambda s, t: _kl(s.log_softmax(1), t.softmax(0))),
-        Mistake("argmax taken as a soft label",
-            "Only the teacher's top class is used: that is a hard label, made by the teacher.",
-            lambda s, t: F.cross_entropy(s, t.argmax(1))),
-    ],
+    mistakes=MISTAKES,
 )  # fmt: skip
 
 
@@ -109,7 +45,7 @@ def _after_a_step(function, arguments):
 
 
 def _step(student, teacher, images, optimiser, *, freeze=True, evaluate=True, train=True, clear=True, act=True,
-          loss=lambda s, t: _kl(s.log_softmax(1), t.softmax(1))):  # fmt: skip
+          loss=lambda s, t: kl_div(s.log_softmax(1), t.softmax(1))):  # fmt: skip
     """Right by default; each option is one mistake."""
     teacher.train(not evaluate)
     with torch.set_grad_enabled(not freeze):
@@ -150,7 +86,7 @@ STEP = Exercise(
             "Cross-entropy with soft labels is larger by the teacher's entropy; the step is the same.",
             partial(_step, loss=lambda s, t: F.cross_entropy(s, t.softmax(1))), accept=True),
         Mistake("KL arguments swapped", "The loss takes the student first, the teacher second.",
-            partial(_step, loss=lambda s, t: _kl(t.log_softmax(1), s.softmax(1)))),
+            partial(_step, loss=lambda s, t: kl_div(t.log_softmax(1), s.softmax(1)))),
         Mistake("softmax twice", "kl takes logits and applies softmax itself.",
             partial(_step, loss=lambda s, t: soft_target_loss(s.softmax(1), t.softmax(1), temperature=1)),
             partial(_step, loss=lambda s, t: soft_target_loss(s, t.softmax(1), temperature=1))),
@@ -161,7 +97,7 @@ STEP = Exercise(
             partial(_step, loss=lambda s, t: F.cross_entropy(s, t.argmax(1)))),
         Mistake("mean for batchmean",
             "The loss is a third of what it should be: there are three classes, and 'mean' divides by them too.",
-            partial(_step, loss=lambda s, t: _kl(s.log_softmax(1), t.softmax(1), reduction="mean"))),
+            partial(_step, loss=lambda s, t: kl_div(s.log_softmax(1), t.softmax(1), reduction="mean"))),
     ],
 )  # fmt: skip
 
@@ -280,6 +216,8 @@ VALIDATION = Exercise(
         Mistake("a share in place of percent", "1 is one percent here.",
             partial(_validate, factor=1),
             partial(_validate, factor=1, restore=False), partial(_validate, factor=1, always=True)),
+        Mistake("the share of wrong answers", "The accuracy counts the right ones.",
+            lambda s, x, y: 100 - _validate(s, x, y)),
         Mistake("a count in place of percent", "This is the number of right answers.",
             partial(_validate, factor=8)),
     ],

@@ -5,57 +5,31 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.exercises.core import Exercise, Mistake, value
+from kdlab.exercises.distances import DISTANCES, distances, of_length_1
+from kdlab.exercises.own import OwnStudy
 from kdlab.exercises.props import embeddings
-from kdlab.losses import relational_distance_loss, similarity_preserving_loss
-from kdlab.metrics import recall_at_1
+from kdlab.exercises.recall import RECALL
+from kdlab.losses import similarity_preserving_loss
 
 
-def _distance_loss(s, t, *, scale=lambda d: d[d > 0].mean(), power=1, compare=F.smooth_l1_loss, norm=2):
-    sides = (torch.cdist(e, e, p=norm) ** power for e in (s, t))
-    return compare(*(d / scale(d) for d in sides))
+def _differences(e):
+    return e[None] - e[:, None]  # [i, j] leads from i to j
 
 
-DISTANCES = Exercise(
-    "4.1", "Distances", see="Distances",
-    right="Each side in its own unit: neither width nor scale has to agree.",
-    reference=relational_distance_loss,
-    cases={"three examples": partial(embeddings, 3), "six examples": partial(embeddings, 6)},
-    mistakes=[
-        Mistake("distances not normalised",
-            "Two embeddings of other widths have distances of other sizes. Each side must be divided by its own mean.",
-            partial(_distance_loss, scale=lambda d: 1.0)),
-        Mistake("diagonal counted",
-            "The mean includes the distance of each example to itself, which is always 0: take it over the positive ones.",
-            partial(_distance_loss, scale=lambda d: d.mean())),
-        Mistake("one mean for both sides",
-            "The student's distances were divided by the teacher's mean. Each side has its own unit.",
-            lambda s, t: _distance_loss(s, t, scale=lambda _: (d := torch.cdist(t, t))[d > 0].mean())),
-        Mistake("squared distances", "The root is missing: far pairs get far too much weight.",
-            partial(_distance_loss, power=2)),
-        Mistake("another distance",
-            "The Euclidean distance is asked for (the root of the sum of squares), not the sum of absolute values.",
-            partial(_distance_loss, norm=1)),
-        Mistake("squared difference for smooth L1",
-            "Smooth L1 is half the square up to a difference of 1, and linear beyond: smooth_l1_loss.",
-            partial(_distance_loss, compare=F.mse_loss), partial(_distance_loss, compare=F.l1_loss)),
-        Mistake("each pair once, without the diagonal",
-            "The value is right but for a factor: the mean is over all B squared entries, yours over the pairs i < j, "
-            "which leaves out the zeros on the diagonal.",
-            lambda s, t: F.smooth_l1_loss(*((d := torch.pdist(e)) / d.mean() for e in (s, t)))),
-        Mistake("the student's mean held fixed",
-            "The value is right, but the student's mean distance depends on the student too: its gradient belongs to the loss.",
-            partial(_distance_loss, scale=lambda d: d[d > 0].mean().detach())),
-    ],
-)  # fmt: skip
-
-
-def _cosines(e, *, unit=True, corner="ij,ik"):
-    directions = e[None] - e[:, None]  # [i, j] leads from i to j
-    if unit:
-        directions = F.normalize(directions, dim=2)
+def _cosines(e, *, unit=lambda d: F.normalize(d, dim=2), corner="ij,ik"):
+    directions = unit(_differences(e))
     left, right = corner.split(",")
     return torch.einsum(f"{left}d,{right}d->ijk", directions, directions)
+
+
+def _from_origin(prepare):
+    """Angles or products of the embeddings themselves, as a matrix and repeated for each i."""
+
+    def matrix(e):
+        return prepare(e) @ prepare(e).T
+
+    return matrix, lambda e: matrix(e).expand(len(e), -1, -1)
 
 
 ANGLES = Exercise(
@@ -68,23 +42,53 @@ ANGLES = Exercise(
             partial(_cosines, corner="ji,jk"), partial(_cosines, corner="ki,kj")),
         Mistake("directions head to tail",
             "One direction ends where the other starts. That gives the outer angle: the sign is turned round.",
-            partial(_cosines, corner="ij,jk"), partial(_cosines, corner="ij,ki")),
+            partial(_cosines, corner="ij,jk"), partial(_cosines, corner="ij,ki"), lambda e: -_cosines(e)),
         Mistake("directions not of length 1", "An inner product is a cosine only for vectors of length 1.",
-            partial(_cosines, unit=False)),
+            partial(_cosines, unit=lambda d: d),
+            partial(_cosines, unit=lambda d: d / d.square().sum(2, keepdim=True).clamp(min=1e-12)),
+            partial(_cosines, unit=lambda d: d / (n := d.norm(dim=2))[n > 0].mean()),
+            partial(_cosines, unit=lambda d: d / d.norm(dim=2).mean()), partial(_cosines, unit=lambda d: d / d.norm())),
+        Mistake("length 1 along another axis",
+            "The coordinates are the last axis: dim=2. (normalize takes axis 1 if it is not told.)",
+            partial(_cosines, unit=lambda d: F.normalize(d, dim=1)), partial(_cosines, unit=lambda d: F.normalize(d, dim=0))),
+        Mistake("length by the sum of absolute values",
+            "The Euclidean length should be 1. (The second argument of normalize is the norm's power, not the axis.)",
+            partial(_cosines, unit=lambda d: F.normalize(d, p=1, dim=2))),
+        Mistake("0 divided by 0",
+            "From an example to itself there is no direction: its length is 0, and the division gives nan. "
+            "normalize gives 0 there.",
+            partial(_cosines, unit=lambda d: d / d.norm(dim=2, keepdim=True))),
         Mistake("embeddings in place of differences",
             "That is the angle as seen from the origin, the same for each i. It changes when the embedding is shifted.",
-            lambda e: torch.einsum("jd,kd->jk", *[F.normalize(e, dim=1)] * 2).expand(len(e), -1, -1)),
+            *_from_origin(of_length_1), *_from_origin(lambda e: e), *_from_origin(lambda e: of_length_1(e - e.mean(0)))),
+        Mistake("embeddings brought to length 1 first",
+            "That moves the corners of the triangle. Only the differences are brought to length 1.",
+            lambda e: _cosines(of_length_1(e)), lambda e: _cosines(of_length_1(e), unit=lambda d: d)),
         Mistake("angles in place of cosines", "The cosine itself is compared: its arc has an infinite gradient at 0.",
-            lambda e: _cosines(e).clamp(-1, 1).arccos()),
+            lambda e: _cosines(e).clamp(-1, 1).arccos(), lambda e: _cosines(e).clamp(-1, 1).arccos().rad2deg()),
+        Mistake("the cosine changed", "The cosine as it is: from -1 over 0, at a right angle, to 1.",
+            lambda e: 1 - _cosines(e), lambda e: _cosines(e).abs(), lambda e: (_cosines(e) + 1) / 2,
+            lambda e: _cosines(e).square(), lambda e: (1 - _cosines(e).square()).clamp(min=0).sqrt()),
+        Mistake("products not added up", "An inner product adds the products of the coordinates: one number for i, j and k.",
+            lambda e: (u := F.normalize(_differences(e), dim=2))[:, :, None] * u[:, None]),
+        Mistake("fewer than three examples", "Entry (i, j, k) needs two directions from i, to j and to k: shape (B, B, B).",
+            lambda e: F.normalize(_differences(e), dim=2).square().sum(2), lambda e: _cosines(e).mean(),
+            lambda e: _cosines(e).mean(0), lambda e: _cosines(e).sum(0), lambda e: F.normalize(_differences(e), dim=2)),
     ],
 )  # fmt: skip
 
 
-def _similarity_loss(
-    s, t, *, rows=lambda g: F.normalize(g, dim=1), prepare=lambda e: e, total=lambda d: d.square().mean()
-):
+def _rows(g):
+    return F.normalize(g, dim=1)
+
+
+def _similarity_loss(s, t, *, rows=_rows, prepare=lambda e: e, total=lambda d: d.square().mean()):
     student, teacher = (rows(prepare(e) @ prepare(e).T) for e in (s, t))
     return total(student - teacher)
+
+
+def _off_diagonal(d):
+    return d[~torch.eye(len(d), dtype=bool)]
 
 
 SIMILARITIES = Exercise(
@@ -95,59 +99,68 @@ SIMILARITIES = Exercise(
     mistakes=[
         Mistake("Gram matrix without row normalisation",
             "Without it the loss compares the lengths of the embeddings, which the two networks need not share.",
-            partial(_similarity_loss, rows=lambda g: g)),
+            partial(_similarity_loss, rows=lambda g: g), partial(_similarity_loss, rows=lambda g: g, total=lambda d: d.norm())),
+        Mistake("one side not normalised", "Student and teacher both have rows of length 1, each by its own.",
+            lambda s, t: (_rows(s @ s.T) - t @ t.T).square().mean(), lambda s, t: (s @ s.T - _rows(t @ t.T)).square().mean(),
+            lambda s, t: ((s @ s.T - t @ t.T) / (t @ t.T).norm(dim=1, keepdim=True)).square().mean(),
+            lambda s, t: ((s @ s.T - t @ t.T) / (s @ s.T).norm(dim=1, keepdim=True)).square().mean(),
+            lambda s, t: _rows(s @ s.T - t @ t.T).square().mean()),
         Mistake("rows normalised by their sum",
             "Each row should have length 1: the root of its sum of squares. (An easy "
             "slip: the second argument of normalize is the norm's power, not the axis.)",
             partial(_similarity_loss, rows=lambda g: F.normalize(g, p=1, dim=1)),
-            partial(_similarity_loss, rows=lambda g: g / g.sum(1, keepdim=True))),
+            partial(_similarity_loss, rows=lambda g: g / g.sum(1, keepdim=True)),
+            partial(_similarity_loss, rows=lambda g: g / g.sum(1))),
+        Mistake("another scale than each row's length", "Each row is divided by its own length, the root of its sum of squares.",
+            *(partial(_similarity_loss, rows=lambda g, scale=scale: g / scale(g)) for scale in (
+                lambda g: g.norm(), lambda g: g.max(), lambda g: g.mean(), lambda g: g.amax(1, keepdim=True),
+                lambda g: g.square().sum(1, keepdim=True), lambda g: g.std(1, keepdim=True), lambda g: g.trace(),
+                lambda g: g.diagonal()[:, None])),
+            lambda s, t: (s @ s.T / s.shape[1] - t @ t.T / t.shape[1]).square().mean()),
         Mistake("embeddings normalised, not the matrix",
             "That gives the matrix of cosines: another method's. Here the rows of the matrix are scaled.",
-            partial(_similarity_loss, rows=lambda g: g, prepare=lambda e: F.normalize(e, dim=1))),
+            partial(_similarity_loss, rows=lambda g: g, prepare=of_length_1)),
+        Mistake("embeddings normalised as well", "The embeddings go into the matrix as they are; only its rows are scaled.",
+            partial(_similarity_loss, prepare=of_length_1)),
+        Mistake("embeddings centred first", "That is what CKA does (lesson 03). This loss looks from the origin.",
+            partial(_similarity_loss, prepare=lambda e: e - e.mean(0))),
+        Mistake("distances in place of inner products", "The matrix holds the inner products of all pairs: e @ e.T.",
+            lambda s, t: (_rows(distances(s)) - _rows(distances(t))).square().mean(),
+            lambda s, t: (distances(s) - distances(t)).square().mean()),
+        Mistake("rows made into probabilities", "That is nearer to probabilistic transfer. Here each row has length 1.",
+            partial(_similarity_loss, rows=lambda g: g.softmax(1)),
+            lambda s, t: F.kl_div((s @ s.T).log_softmax(1), (t @ t.T).softmax(1), reduction="batchmean")),
         Mistake("divided by B, not by its square", "The matrix has B squared entries.",
             partial(_similarity_loss, total=lambda d: d.square().sum() / len(d))),
         Mistake("sum over the batch",
             "The mean over all entries is asked for: the sum grows with the square of the batch.",
-            partial(_similarity_loss, total=lambda d: d.square().sum()),
-            partial(_similarity_loss, total=lambda d: d.norm())),
+            partial(_similarity_loss, total=lambda d: d.square().sum())),
+        Mistake("the root taken", "Squares are averaged; no root is taken of the mean.",
+            *(partial(_similarity_loss, total=total) for total in (
+                lambda d: d.norm(), lambda d: d.norm() / len(d), lambda d: d.norm() / len(d) ** 2,
+                lambda d: d.norm(dim=1).mean()))),
+        Mistake("another difference than the square", "Differences are squared, so that they do not cancel and large ones count.",
+            *(partial(_similarity_loss, total=total) for total in (
+                lambda d: d.abs().mean(), lambda d: d.mean(), lambda d: d.square().mean() / 2, lambda d: d.abs().sum(),
+                lambda d: F.smooth_l1_loss(d, 0 * d, beta=0.1), lambda d: d.square())),
+            lambda s, t: (1 - F.cosine_similarity(s @ s.T, t @ t.T, dim=1)).mean()),
+        Mistake("diagonal left out", "The mean is over all B squared entries of the matrix, its diagonal among them.",
+            partial(_similarity_loss, total=lambda d: _off_diagonal(d).square().mean()),
+            partial(_similarity_loss, rows=lambda g: _rows(g - g.diagonal().diag())),
+            partial(_similarity_loss, total=lambda d: d[d.new_ones(d.shape).triu(1) > 0].square().mean())),
+        Mistake("no gradient reaches the student", "The value is right, but detached: nothing can be learned from it.",
+            lambda s, t: _similarity_loss(s.detach(), t)),
+        Mistake("the rows' lengths held fixed", "The value is right, but the lengths depend on the student too.",
+            partial(_similarity_loss, rows=lambda g: g / g.norm(dim=1, keepdim=True).detach())),
     ],
 )  # fmt: skip
 
 
-def _labelled(n):
-    labels = torch.arange(n) % 3
-    random = torch.Generator().manual_seed(n)
-    return F.one_hot(labels, 5) + torch.randn(n, 5, generator=random), labels
+class _OwnRelation(OwnStudy):
+    shipped, run_here = "relations", ("angles", "angles of the pixels", "with angles")
 
 
-def _recall(e, y, *, itself=torch.inf, pick=lambda d: d.argmin(1), factor=100):
-    distances = torch.cdist(e, e).fill_diagonal_(itself)
-    return factor * (y[pick(distances)] == y).float().mean()
-
-
-RECALL = Exercise(
-    "4.4", "Recall at 1", see="Classes that were never taught",
-    right="No classifier is needed, so that it can be asked of classes that were never taught.",
-    reference=recall_at_1, observe=value,
-    cases={"twelve embeddings of three classes": partial(_labelled, 12), "thirty embeddings": partial(_labelled, 30)},
-    mistakes=[
-        Mistake("each example its own neighbour",
-            "The nearest example to each one is itself, at distance 0. It must be left out, or the score is always 100.",
-            partial(_recall, itself=0.0)),
-        Mistake("the farthest in place of the nearest", "argmax finds the largest distance.",
-            partial(_recall, itself=-torch.inf, pick=lambda d: d.argmax(1)),
-            partial(_recall, itself=0.0, pick=lambda d: d.argmax(1))),
-        Mistake("inner products in place of distances",
-            "A long vector has a large inner product with everything. Use the Euclidean distance.",
-            lambda e, y: 100 * (y[(e @ e.T).fill_diagonal_(-torch.inf).argmax(1)] == y).float().mean(),
-            lambda e, y: 100 * (y[(e @ e.T).argmax(1)] == y).float().mean()),
-        Mistake("a share in place of percent", "1 is one percent here.",
-            partial(_recall, factor=1), partial(_recall, itself=0.0, factor=1)),
-    ],
-)  # fmt: skip
-
-
-OWN_RELATION = Experiment(
+OWN_RELATION = _OwnRelation(
     "4.5", "Another relation", see="The experiment: what the labels never taught", arms=("hard labels", "neighbourhoods"),
     meaning={
         "helps": "The neighbourhoods carry what the labels do not. Whether they do better than angles, the two intervals say.",

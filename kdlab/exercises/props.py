@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from kdlab.exercises.core import returned
+
 STUDENT_ROWS = [[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]]
 TEACHER_ROWS = [[4.0, 1.0, -2.0], [-1.0, 3.0, 2.0]]
 
@@ -82,3 +84,43 @@ class School:
         by = -1 if teacher is None else teacher.number
         self.taught.append((student.number, by, student.lessons, 1 if teacher is None else teacher.lessons))
         student.lessons += 1
+
+
+def who_taught_whom(function, arguments):
+    """What a school noted of a function that runs it for some generations."""
+    school, generations = arguments
+    last = returned(function, (school.make_student, school.train, generations), Network, "a student")
+    students, teachers, before, knew = torch.tensor(school.taught or [(-2,) * 4]).T
+    return {
+        "the number of trainings is": torch.tensor(len(school.taught)),
+        "every student starts untrained:": (before == 0).all(),
+        "every teacher was trained before:": (knew > 0).all(),
+        "the students, by number, are": students,
+        "their teachers (-1 for labels) are": teachers,
+        "the network returned is number": torch.tensor(last.number),
+    }
+
+
+def in_turn(
+    make_student, train, generations, *, first=True, next_teacher=lambda teacher, student: student, result=None,
+    count=0, new=lambda make, teacher, student: make(), who=lambda student, teacher: teacher, swapped=False,
+    again="",
+):  # fmt: skip
+    """Generations, each taught by the one before. Right by default; each option is one mistake."""
+    teacher, student = make_student(), None
+    line = [teacher]
+    if first:
+        train(teacher, None)
+    for _ in range(generations + count):
+        if again == "teacher":
+            train(teacher, None)
+        student = new(make_student, teacher, student)
+        if again == "labels":
+            train(student, None)
+        pair = student, who(student, teacher)
+        train(*(pair[::-1] if swapped else pair))
+        if again == "the same":
+            train(*pair)
+        teacher = next_teacher(teacher, student)
+        line.append(student)
+    return result(line, make_student) if result else line[-1]

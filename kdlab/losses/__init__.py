@@ -3,7 +3,8 @@
 No weight is hidden in a function, the teacher's side never receives a gradient, and the
 arithmetic is done in float32 or better even under autocast. Losses check shapes; values (finite
 targets, labels that are classes) are checked once, before training, by what trains
-(:func:`kdlab.distill.distill`): a check of values would stop a GPU in every step.
+(:func:`kdlab.distill.distill`): a check of values would stop a GPU in every step. What a loss does where a
+side of it degenerates is a table in ``docs/attacks.md``, which a test keeps true.
 """
 
 from kdlab.losses.feature import attention_transfer_loss, hint_loss

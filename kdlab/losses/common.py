@@ -5,6 +5,9 @@ import math
 
 import torch
 
+# A length below this share of what it belongs to counts as that share: where nothing is left to give a
+# direction (no variance, a row of zeros), a scale-free loss would have a gradient without bound.
+FLOOR = 1e-3
 NO_LABEL = -100  # PyTorch's own mark of a row that is left out
 
 

@@ -3,10 +3,11 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import check_embeddings, in_full_precision
+from kdlab.losses.common import FLOOR, check_embeddings, in_full_precision
 
 # Squared distances below this share of the mean one are rounding: such rows count as identical.
 SAME = 1e-12
+ROUNDING = 4  # and so do rows that differ by so many units in the last place
 
 
 @in_full_precision
@@ -41,7 +42,13 @@ def _similarities(features):
     # Features of length 1e-20 or 1e20 would under- or overflow in the product; the rows'
     # normalisation takes a common factor out again.
     features = features / features.detach().abs().max().clamp(min=torch.finfo(features.dtype).tiny)
-    return F.normalize(features @ features.T, dim=1)
+    return _unit_rows(features @ features.T)
+
+
+def _unit_rows(rows):
+    """Rows of length 1; one of next to no length among longer ones has no direction, and stays short."""
+    least = (FLOOR * rows.detach().norm(dim=1).mean()).square().clamp(min=torch.finfo(rows.dtype).tiny)
+    return rows / rows.square().sum(dim=1, keepdim=True).clamp(min=least).sqrt()
 
 
 @in_full_precision
@@ -73,9 +80,9 @@ def relational_distance_loss(student_embeddings, teacher_embeddings):
 
 
 def _in_units_of_the_mean(embeddings):
-    distances, apart = _distances(_gram(embeddings))
+    distances, apart = _distances(_gram(embeddings), _rounding(embeddings))
     mean = distances.sum() / apart.sum().clamp(min=1)
-    return (distances / torch.where(mean > 0, mean, 1.0)).to(embeddings.dtype)
+    return (distances / torch.where(mean == 0, 1.0, mean)).to(embeddings.dtype)
 
 
 def _gram(embeddings):
@@ -88,11 +95,17 @@ def _gram(embeddings):
     return centred @ centred.T
 
 
-def _distances(gram):
-    """Distances (B, B) with exact zeros, and a mask of those above 0."""
+def _rounding(embeddings):
+    """The squared distance (,) below which two rows differ by rounding alone."""
+    size = embeddings.detach().double().square().sum(dim=1).mean()
+    return size * (ROUNDING * torch.finfo(embeddings.dtype).eps) ** 2
+
+
+def _distances(gram, least):
+    """Distances (B, B) with exact zeros, and a mask of those above 0; NaN stays NaN."""
     squares = gram.diagonal()
     squared = squares[:, None] + squares[None, :] - 2 * gram
-    apart = squared > SAME * squares.mean()
+    apart = ~(squared <= (SAME * squares.mean()).maximum(least))
     # sqrt has no gradient at 0, so it never sees one.
     return torch.where(apart, squared, 1.0).sqrt() * apart, apart
 
@@ -131,7 +144,7 @@ def relational_angle_loss(student_embeddings, teacher_embeddings):
 def _cosines(embeddings):
     """Cosine (B, B, B) at i of the directions to j and k."""
     gram = _gram(embeddings)
-    distances, apart = _distances(gram)
+    distances, apart = _distances(gram, _rounding(embeddings))
     inverse = torch.where(apart, 1 / torch.where(apart, distances, 1.0), 0.0)
     # (e_j - e_i) . (e_k - e_i) = G_jk - G_ij - G_ik + G_ii
     products = gram[None] - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]
@@ -167,6 +180,8 @@ def probabilistic_transfer_loss(student_embeddings, teacher_embeddings):
 
 def _neighbourhoods(embeddings):
     # In float64: within a tight cluster all cosines are 1 but for the last digits of float32.
-    directions = F.normalize(embeddings.double(), dim=1)
+    embeddings = embeddings.double()
+    embeddings = embeddings / embeddings.detach().abs().max().clamp(min=torch.finfo(torch.float64).tiny)
+    directions = _unit_rows(embeddings)
     near = (directions @ directions.T + 1) / 2
     return near / near.sum(dim=1, keepdim=True)

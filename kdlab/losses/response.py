@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import check_labels, check_logits, check_temperature, in_full_precision
+from kdlab.losses.common import FLOOR, check_labels, check_logits, check_temperature, in_full_precision
 
 
 @in_full_precision
@@ -64,7 +64,7 @@ def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.
     Raises
     ------
     ValueError
-        If the shapes or the temperature are out of range.
+        If the shapes or the temperature are out of range, or there is one class only.
 
     References
     ----------
@@ -73,6 +73,8 @@ def decoupled_loss(student_logits, teacher_logits, labels, *, alpha=1.0, beta=8.
     check_logits(student_logits, teacher_logits)
     check_labels(student_logits, labels)
     check_temperature(temperature)
+    if student_logits.shape[1] < 2:
+        raise ValueError("student and teacher logits have 1 class; the label and the others need at least 2")
     student, teacher = (_label_and_others(z / temperature, labels) for z in (student_logits, teacher_logits))
     label, others = (F.kl_div(s, t, log_target=True, reduction="batchmean") for s, t in zip(student, teacher))
     return (alpha * label + beta * others) * temperature**2
@@ -93,7 +95,9 @@ def correlation_loss(student_logits, teacher_logits, *, beta=1.0, gamma=1.0, tem
     .. math:: \beta \big(1 - \overline{r}_{rows}\big) + \gamma \big(1 - \overline{r}_{classes}\big)
 
     :math:`r` is Pearson's correlation of the student's and the teacher's softened probabilities;
-    0 where one side is constant. There is no factor :math:`T^2`.
+    0 where one side is constant. There is no factor :math:`T^2`. A deviation below a thousandth of the
+    probabilities' own size counts as a thousandth, so that a student that is all but uniform gets a bounded
+    gradient, which points to the teacher.
 
     Parameters
     ----------
@@ -128,17 +132,27 @@ def correlation_loss(student_logits, teacher_logits, *, beta=1.0, gamma=1.0, tem
 
 def _pearson(these, those):
     """Mean over rows of Pearson's correlation."""
-    these, those = (p - p.mean(dim=1, keepdim=True) for p in (these, those))
-    return F.cosine_similarity(these, those, dim=1, eps=torch.finfo(these.dtype).tiny).mean()
+    return (_deviations(these) * _deviations(those)).sum(dim=1).mean()
+
+
+def _deviations(probabilities):
+    """Differences from the row's mean, scaled to length 1 unless they are next to nothing."""
+    least = (FLOOR * probabilities.detach().norm(dim=1, keepdim=True)).square()
+    away = probabilities - probabilities.mean(dim=1, keepdim=True)
+    # The root has no gradient at 0, so it never sees one, not even of a class that no row holds possible.
+    square = away.square().sum(dim=1, keepdim=True).clamp(min=least.clamp(min=torch.finfo(away.dtype).tiny))
+    return away / square.sqrt()
 
 
 def standardised_logits(logits):
     """Logits (B, C) with mean 0 and standard deviation 1 in each row, for both sides of a loss.
 
-    Only the shape of the teacher's answer is left to match, not its size.
+    Only the shape of the teacher's answer is left to match, not its size. Equal logits stay at 0; a
+    deviation below 0.001 counts as 0.001.
 
     References
     ----------
     Sun et al. (2024), "Logit Standardization in Knowledge Distillation".
     """
-    return (logits - logits.mean(dim=1, keepdim=True)) / (1e-7 + logits.std(dim=1, keepdim=True))
+    deviation = logits.var(dim=1, keepdim=True).clamp(min=FLOOR**2).sqrt()
+    return (logits - logits.mean(dim=1, keepdim=True)) / (1e-7 + deviation)

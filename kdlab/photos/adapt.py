@@ -27,7 +27,10 @@ def class_mismatch(teacher, classes):
     return None
 
 
-def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resume=False, progress=False):
+def adapt(
+    teacher, photos, recipe, *, way, folder, process=None, threads=1, resume=False, progress=False,
+    identity=None,
+):  # fmt: skip
     """A teacher for the photos' classes: as it is, with a new classifier, or trained on.
 
     By ``way``: ``"none"``; ``"probe"``, logistic regression on the embeddings of central views, unless
@@ -52,7 +55,7 @@ def adapt(teacher, photos, recipe, *, way, folder, process=None, threads=1, resu
         gentle = replace(recipe, learning_rate=FINETUNE_RATE * recipe.learning_rate)
         fit(
             network, photos, [hard_labels(photos.train.labels)], folder, gentle,
-            process=process, threads=threads, resume=resume, progress=progress,
+            process=process, threads=threads, resume=resume, progress=progress, identity=identity,
         )  # fmt: skip
     return Teacher(
         network, name=f"{teacher.name}, {way}", num_classes=len(photos.classes), in_chans=teacher.in_chans,

@@ -7,7 +7,7 @@ import time
 import torch
 
 from kdlab.files import write_atomically
-from kdlab.photos.settings import OPTIONS, REQUIRED
+from kdlab.photos.identity import refuse_another
 
 NAME = "checkpoint.pt"
 PARTS = {"weights": "objective", "optimiser": "optimiser", "schedule": "schedule", "scaler": "scaler"}
@@ -52,15 +52,7 @@ def load_checkpoint(run, folder):
         raise ValueError(
             f"{path} is damaged ({str(error).splitlines()[0]}): delete it to start anew"
         ) from error
-    for key, ours in run.identity.items():
-        # A checkpoint from before an option was there is of a run at its default.
-        default = OPTIONS[key].metadata["unset"] if key in OPTIONS else None
-        theirs = state["run"].get(key, default)
-        if theirs is not REQUIRED and theirs != ours:
-            raise ValueError(
-                f"{path} is of another run; {key}: there {theirs}, now {ours}; "
-                f"give another --out, or go without --resume"
-            )
+    refuse_another(path, state["run"], run.identity, "give another --out, or go without --resume")
     for key, part in PARTS.items():
         getattr(run, part).load_state_dict(state[key])
     run.step, run.rows, run.seconds = state["step"], state["rows"], state["seconds"]

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 
 from kdlab.photos import public_sets
-from kdlab.photos.public_sets import HELD_OUT, Item
+from kdlab.photos.folders import few, listed_folders
 from kdlab.photos.views import prefetch
 from kdlab.progress_bar import progress_bar
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
 MARGIN = 8 / 7  # photos are kept this much larger than the network's input
 GIGABYTE = 10**9
 
@@ -83,7 +82,7 @@ def load_photos(
     elif data.startswith("hf:"):
         parts, classes = public_sets.hugging_face_set(data.removeprefix("hf:"))
     else:
-        parts, classes = _folders(Path(data), notes)
+        parts, classes = listed_folders(Path(data), notes)
     if len(classes) < 2:
         found = f"{len(classes)} class{'es' * (not classes)}"
         raise ValueError(f"{data} has {found}; a classifier needs at least 2")
@@ -102,62 +101,22 @@ def load_photos(
     if memory <= 0:
         exceeded = f"the photos exceed {budget / GIGABYTE:g} GB of memory"
         notes.append(f"{exceeded}: the rest is decoded anew each time")
-    if "validation" not in kept:
+    if "validation" in kept:
+        kept["train"] = _apart(kept["train"], kept["validation"], notes)
+    else:
         kept["train"], kept["validation"] = _split(kept["train"], share, seed)
+        taught = {item.label for item in kept["train"]}
+        if untaught := [item for item in kept["validation"] if item.label not in taught]:
+            raise ValueError(
+                f"no photo of the class {classes[untaught[0].label]!r} is left to train on: "
+                f"{untaught[0].name} and its like are copies of photos of other classes, which validate"
+            )
+    _tell_of_copies(kept, notes)
     train, validation = (_part(kept[name], decode) for name in ("train", "validation"))
     absent = [classes[i] for i in sorted({*range(len(classes))} - {*validation.labels.tolist()})]
     if absent:
-        notes.append(f"not in validation: {_few(absent)}; accuracy says nothing of these")
+        notes.append(f"not in validation: {few(absent)}; accuracy says nothing of these")
     return Photos(train, validation, tuple(classes), tuple(bad.items()), tuple(notes))
-
-
-# ---- listing
-
-
-def _folders(root, notes):
-    if not root.is_dir():
-        raise ValueError(
-            f"there is no folder {root}; give a folder of class folders, torchvision:NAME or hf:USER/NAME"
-        )
-    inside = {p.name: p for p in _subfolders(root)}
-    parts = {"train": root}
-    if "train" in inside and _subfolders(inside["train"]):
-        found = [name for name in HELD_OUT if name in inside]
-        parts = {"train": inside["train"], **({"validation": inside[found[0]]} if found else {})}
-        unused = sorted(set(inside) - {"train", *found[:1]})
-        if unused:
-            notes.append(f"left alone: {_few([f'{name}/' for name in unused])}")
-    classes = [p.name for p in _subfolders(parts["train"])]
-    listed, passed = {}, []
-    for part, folder in parts.items():
-        there, listed[part] = [p.name for p in _subfolders(folder)], []
-        unknown = sorted(set(there) - set(classes))
-        if unknown:
-            raise ValueError(f"{folder} has the class {unknown[0]!r}, {parts['train']} has not")
-        for name in there:
-            files = sorted(p for p in (folder / name).rglob("*") if p.is_file() and not _hidden(p, folder))
-            images = [p for p in files if p.suffix.lower() in SUFFIXES]
-            passed += [p.name for p in files if p.suffix.lower() not in SUFFIXES]
-            if not images and part == "train":
-                raise ValueError(
-                    f"the class {name!r} is empty: {folder / name} holds no image; fill or remove it"
-                )
-            listed[part] += [Item(p.relative_to(root).as_posix(), classes.index(name), p) for p in images]
-    if passed:
-        notes.append(f"passed over, no images by their names: {_few(passed)}")
-    return listed, classes
-
-
-def _hidden(path, root):
-    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
-
-
-def _subfolders(folder):
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not _hidden(p, folder))
-
-
-def _few(names):
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 # ---- decoding
@@ -171,6 +130,8 @@ def _decode(source, *, size, channels):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged metadata; damaged pixels raise
         if isinstance(source, Path):
+            if source.exists() and not source.is_file():
+                raise ValueError("it is no file: a pipe, a socket or a device")
             content = source.read_bytes()
             if not content:
                 raise ValueError("the file is empty")
@@ -234,10 +195,37 @@ def _split(items, share, seed):
     random = torch.Generator().manual_seed(seed)
     held_out = set()
     for label in sorted({item.label for item in items}):
-        mine = [i for i, item in enumerate(items) if item.label == label]
+        mine = [*dict.fromkeys(item.digest for item in items if item.label == label)]
         count = min(max(1, round(share * len(mine))), len(mine) - 1)
         held_out |= {mine[i] for i in torch.randperm(len(mine), generator=random)[:count].tolist()}
-    return [[item for i, item in enumerate(items) if (i in held_out) == side] for side in (False, True)]
+    # By content: copies of a photo stay on one side.
+    return [[item for item in items if (item.digest in held_out) == side] for side in (False, True)]
+
+
+def _apart(train, validation, notes):
+    """The training photos without those that are in validation as well."""
+    held_out = {item.digest for item in validation}
+    rest = [item for item in train if item.digest not in held_out]
+    if lost := [item.name for item in train if item.digest in held_out]:
+        notes.append(f"in validation as well, and so not trained on: {len(lost)} photos ({few(lost)})")
+    gone = {item.label for item in train} - {item.label for item in rest}
+    if gone:
+        raise ValueError(f"every training photo of a class is in validation as well, for instance {lost[0]}")
+    return rest
+
+
+def _tell_of_copies(kept, notes):
+    seen = {}
+    for item in (*kept["train"], *kept["validation"]):
+        seen.setdefault(item.digest, []).append(item)
+    copies = [items for items in seen.values() if len(items) > 1]
+    if copies:
+        notes.append(
+            f"the same photo more than once: {len(copies)} ({few([same[0].name for same in copies])})"
+        )
+    if torn := [items for items in copies if len({item.label for item in items}) > 1]:
+        one, other = torn[0][0].name, torn[0][-1].name
+        notes.append(f"the same photo under two classes: {len(torn)}; the first is {one} and {other}")
 
 
 def _part(items, decode):

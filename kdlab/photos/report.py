@@ -2,8 +2,10 @@
 
 import json
 import platform
+import shlex
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,6 +19,7 @@ from kdlab.compress import export_onnx
 from kdlab.files import write_atomically
 from kdlab.measure import cost_table
 from kdlab.models import own_students
+from kdlab.names import in_markdown, literal
 from kdlab.photos.evaluation import statistics
 
 MOST_CLASSES = 30  # of which a confusion matrix can be read
@@ -45,7 +48,8 @@ def write_report(outcome, out, *, name, options):
     _write(out / "run.json", json.dumps(facts, indent=1, default=str))
     lines = [str(outcome.result)] if len(outcome.result.scores) > 1 else []
     if photos.bad:
-        lines += [f"{len(photos.bad)} bad images were left out:", *(f"  {n}: {why}" for n, why in photos.bad)]
+        lines += [f"{len(photos.bad)} bad images were left out:"]
+        lines += [literal(f"  {name}: {why}") for name, why in photos.bad]
     return [*lines, *remarks, f"student: {folder}; report: {out / 'report.md'}"]
 
 
@@ -110,8 +114,9 @@ def confusion(logits, labels, classes, path):
     matrix = confusion_matrix(labels, logits.argmax(1), labels=range(len(classes)))
     if len(classes) <= MOST_CLASSES:
         share = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
+        names = [literal(name) for name in classes]
         figure = plots.draw_matrix(
-            share, classes, classes, label="share of the true class", xlabel="answered", ylabel="true class",
+            share, names, names, label="share of the true class", xlabel="answered", ylabel="true class",
             limits=(0, 1),
         )  # fmt: skip
         _save(figure, path)
@@ -121,20 +126,24 @@ def confusion(logits, labels, classes, path):
 
 
 def _save(figure, path):
-    with write_atomically(path) as file:
+    # Names are drawn as they are, whatever dollars they hold and whether the font has their letters.
+    with warnings.catch_warnings(), write_atomically(path) as file:
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        for text in figure.findobj(plt.Text):
+            text.set_parse_math(False)
         file.write(plots.png(figure)[0])
     plt.close(figure)
 
 
 def _write(path, text):
     with write_atomically(path) as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
+        file.write(text.encode("utf-8", "replace"))
 
 
 def table(frame):
     """A data frame as a Markdown table."""
-    rows = [["", *map(str, frame.columns)], ["---"] * (1 + len(frame.columns))]
-    rows += [[str(index), *(f"{v:,}" if isinstance(v, float) else str(v) for v in row)]
+    rows = [["", *map(in_markdown, frame.columns)], ["---"] * (1 + len(frame.columns))]
+    rows += [[in_markdown(index), *(f"{v:,}" if isinstance(v, float) else in_markdown(v) for v in row)]
              for index, *row in frame.itertuples()]  # fmt: skip
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -146,18 +155,22 @@ def _from_the_shell():
 def _card(outcome, name):
     """The model card."""
     settings, photos, arm = outcome.facts["settings"], outcome.photos, list(outcome.result.scores)[-1]
-    teacher = f"{outcome.teacher.name}, {outcome.facts['teacher, %']:.1f} %" if outcome.teacher else "none"
+    teacher = "none"
+    if outcome.teacher:
+        teacher = f"{in_markdown(outcome.teacher.name)}, {outcome.facts['teacher, %']:.1f} %"
+    command = in_markdown(shlex.join(["kdlab", *sys.argv[1:]]))
     seed, more = outcome.recipe.seed, ", ..." if len(photos.classes) > 20 else ""
-    return f"""# {name}, {arm}
+    classes = ", ".join(map(in_markdown, photos.classes[:20]))
+    return f"""# {in_markdown(name)}, {arm}
 
-- classes: {len(photos.classes)} ({", ".join(photos.classes[:20])}{more})
+- classes: {len(photos.classes)} ({classes}{more})
 - input: {outcome.recipe.size} px, normalised as in `config.json`
-- photos: {settings["data"]}, {len(photos.train)} to train, {len(photos.validation)} to validate
+- photos: {in_markdown(settings["data"])}, {len(photos.train)} to train, {len(photos.validation)} to validate
 - teacher: {teacher}
 - matched: {", ".join(f"{k} {v:g}" for k, v in settings["match"].items())}
 - accuracy: {outcome.result.scores[arm][0]:.1f} % of the validation photos, seed {seed}, last epoch
 - made with kdlab {kdlab.__version__}, torch {torch.__version__}, Python {platform.python_version()}
-- {f"command: `kdlab {' '.join(sys.argv[1:])}`" if _from_the_shell() else "made from Python"}
+- {f"command: {command}" if _from_the_shell() else "made from Python"}
 - licence: that of the photos and of the teacher's weights applies; kdlab adds none
 """
 
@@ -169,19 +182,20 @@ def _text(outcome, name, card, cost, confused, remarks):
         "`student/config.json` holds the call that makes it" if name in own_students()
         else '`timm.create_model("local-dir:student", pretrained=True)` loads it'
     )  # fmt: skip
-    parts = [f"# {name} on {outcome.facts['settings']['data']}"]
+    parts = [f"# {in_markdown(name)} on {in_markdown(outcome.facts['settings']['data'])}"]
     if len(result.scores) > 1:
         parts += ["## Verdict", textwrap.indent(str(result), "    "), table(result.table())]
+    parts += [outcome.facts["remark"]] if "remark" in outcome.facts else []
     parts += ["## Curves", "![validation accuracy over epochs](curves.png)", "## Confusion"]
     if len(photos.classes) <= MOST_CLASSES:
         parts += ["![share of each true class answered as each class](confusion.png)"]
-    named = [f"- {true} answered as {said}: {count}" for true, said, count in confused]
+    named = [f"- {in_markdown(a)} answered as {in_markdown(b)}: {count}" for a, b, count in confused]
     parts += ["Confused most often:\n\n" + "\n".join(named) if named else "No validation photo is confused."]
     parts += [f"## Cost, on {torch.get_num_threads()} CPU threads at {outcome.recipe.size} px", table(cost)]
     known = ("cache, MB", "ms an answer", "break-even epoch", "largest error, logits")
     measured = [f"- {k}: {outcome.facts[k]:.3g}" for k in known if k in outcome.facts]
     parts += ["## The teacher's cache", "\n".join(measured)] if measured else []
     parts += ["## The student", f"In `student/`; {load}.", *remarks, card.partition("\n")[2].strip()]
-    told = [*photos.notes, *(f"bad: {n}: {why}" for n, why in photos.bad)]
+    told = [in_markdown(line) for line in (*photos.notes, *(f"bad: {n}: {why}" for n, why in photos.bad))]
     parts += ["## The photos", "\n".join(f"- {line}" for line in told)] if told else []
     return "\n\n".join(parts) + "\n"

@@ -1,6 +1,8 @@
 """From a teacher, photos and a student's name to a trained student with a report: ``kdlab distill``."""
 
+import sys
 import time
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,15 +12,23 @@ import torch
 
 from kdlab.files import check_folder
 from kdlab.hub import stop_waiting_for_the_hub
-from kdlab.models import create_student
+from kdlab.models import create_student, forward
+from kdlab.names import digest_of
 from kdlab.photos.adapt import adapt, validation_accuracy
 from kdlab.photos.cache import open_cache
 from kdlab.photos.evaluation import evaluate
+from kdlab.photos.identity import (
+    alone,
+    begun,
+    identity_of_run,
+    keep_identity,
+    refuse_another_run,
+)
 from kdlab.photos.loading import GIGABYTE, load_photos
 from kdlab.photos.matching import check_names, outputs_for, terms
 from kdlab.photos.parallel import Process, processes
 from kdlab.photos.report import write_report
-from kdlab.photos.settings import Recipe, split, with_options
+from kdlab.photos.settings import Recipe, identity_of, split, with_options
 from kdlab.photos.training import fit
 from kdlab.teachers import open_teacher
 from kdlab.verdicts import Result
@@ -64,12 +74,16 @@ def run(**options):
     match = _match(teaching)
     settings = vars(asked) | vars(teaching) | recipe | vars(running) | {"match": match}
     out = Path(asked.out)
-    with processes(running.device) as process:
+    with ExitStack() as held, processes(running.device) as process, _told_how_to_go_on(out):
         context = _Context(process, running.threads, running.progress and process.first)
         if process.first:
             check_folder(out, needed=STUDENT_BYTES)
-            if (out / "runs").exists() and not running.resume:
+            held.enter_context(alone(out))
+            if begun(out / "runs") and not running.resume:
                 raise ValueError(f"{out} holds a run already: go on by --resume, or give another --out")
+            given = {key: value for key, value in recipe.items() if value not in (None, "auto")}
+            same = identity_of(asked, replace(teaching, match=match), running) | given
+            refuse_another_run(out / "runs", same)  # before anything is opened, if that can be told
         process.wait()
         teacher, facts, answers = None, {}, None
         if teaching.teacher is not None:
@@ -79,12 +93,25 @@ def run(**options):
         photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], context)
         model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
         new_student = partial(_new_student, asked.student, model)
-        _try(f"student {asked.student!r}", new_student(recipe.seed).eval(), photos, recipe.size)
+        student = new_student(recipe.seed)
+        # Before the teacher is asked about every photo: has the student the layer that will be matched?
+        layers = [teaching.student_layer] if {"hint", "attention"} & set(match) else []
+        ask = partial(forward, student.eval(), layers=layers) if layers else student.eval()
+        _try(f"student {asked.student!r}", ask, photos, recipe.size)
+        identity = identity_of_run(
+            identity_of(asked, replace(teaching, match=match), recipe, running), photos=photos,
+            teacher=digest_of(teacher.network) if teacher else "none", student=digest_of(student),
+            processes=process.world,
+        )  # fmt: skip
         settings = {name: value for name, value in settings.items() if value is not None}
         facts |= {"settings": settings, "notes": photos.notes, "bad images": photos.bad}
+        if process.first:
+            planned = keep_identity(out / "runs", identity, running.seeds)
+            if planned != running.seeds:
+                facts["remark"] = f"{planned} pairs were planned when the run began; now {running.seeds}."
+        process.wait()
         if teacher:
-            folder = out / "runs" / "teacher"
-            teacher = _fitted(teacher, photos, recipe, teaching.adapt, folder, running.resume, context, facts)
+            teacher = _fitted(teacher, photos, recipe, teaching.adapt, out, running, identity, context, facts)
             if set(match) != {"hard"}:
                 answers = _answers(teacher, photos, recipe, teaching, match, out, context, facts)
         arms = {HARD: {"hard": 1.0}} if teaching.baseline or not answers else {}
@@ -105,7 +132,7 @@ def run(**options):
                 network, folder = new_student(seed), out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
                 rows = fit(
                     network, photos, targets, folder, replace(recipe, seed=seed), resume=running.resume,
-                    every=running.every, others=(asked, teaching), **context._asdict(),
+                    every=running.every, identity=identity, **context._asdict(),
                 )  # fmt: skip
                 context.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
                 outcome.logs[arm, seed] = rows
@@ -119,6 +146,17 @@ def run(**options):
                 context.say(line)
         process.wait()
         return outcome
+
+
+@contextmanager
+def _told_how_to_go_on(out):
+    """An interrupt says that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if begun(out / "runs"):
+            print(f"kdlab: stopped; the same command with --resume goes on in {out}", file=sys.stderr)
+        raise
 
 
 class _Context(NamedTuple):
@@ -184,12 +222,15 @@ def _try(what, ask, photos, size, device=None):
         raise ValueError(f"{what} does not take {size} px: {str(error).splitlines()[0]}") from error
 
 
-def _fitted(teacher, photos, recipe, way, folder, resume, context, facts):
+def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
     teacher.to(context.process.device)
     teacher.input_size = recipe.size
     _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, context.process.device)
-    fitted = adapt(teacher, photos, recipe, way=way, folder=folder, resume=resume, **context._asdict())
+    fitted = adapt(
+        teacher, photos, recipe, way=way, folder=out / "runs" / "teacher", resume=running.resume,
+        identity=identity, **context._asdict(),
+    )  # fmt: skip
     reached = validation_accuracy(fitted, photos, recipe, context.process, context.threads)
     facts["teacher, %"] = reached
     context.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
@@ -207,13 +248,14 @@ def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
     )  # fmt: skip
     if process.first:
         check_folder(folder, needed=begin().bytes_missing)
-    process.wait()
-    cache = begin()
-    cache.write(
-        teacher, part, recipe.make, rank=process.rank, world=process.world, threads=context.threads,
-        progress=context.progress,
-    )  # fmt: skip
-    process.wait()
+    with alone(folder, wait=True, what="the cache") if process.first else nullcontext():
+        process.wait()
+        cache = begin()
+        cache.write(
+            teacher, part, recipe.make, rank=process.rank, world=process.world, threads=context.threads,
+            progress=context.progress,
+        )  # fmt: skip
+        process.wait()
     size = facts["cache, MB"] = cache.bytes / 1e6
     context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
     if cache.answered:

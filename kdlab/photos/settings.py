@@ -15,17 +15,20 @@ WAYS = ("none", "probe", "finetune")
 OPTIMISERS, SCHEDULES = ("adamw", "sgd"), ("one-cycle", "cosine")
 PRECISIONS = ("float32", "bfloat16", "float16")
 REQUIRED = inspect.Parameter.empty
+CONTENT = "the photos are known by their content, wherever they are"
+APART = "arms and pairs do not touch each other"
+HOW = "it says how the work is done, not what comes of it"
 
 
-def option(default=REQUIRED, help="", *, decides=True, **more):
+def option(default=REQUIRED, help="", *, may_change="", **more):
     """A field with what its option says, which must be given where there is no default.
 
-    ``decides``: the student that comes out depends on it, and a run goes on only with the same value.
+    ``may_change`` says why a run may go on with another value: without such a reason it is refused.
     ``unset``: its default as an option, where that is not the field's. For the command line there are
     ``choices``, ``metavar``, ``nargs``, ``flag`` and ``parse``.
     """
     given = {} if default is REQUIRED else {"default": default}
-    return field(**given, metadata={"help": help, "decides": decides, "unset": default, **more})
+    return field(**given, metadata={"help": help, "may_change": may_change, "unset": default, **more})
 
 
 def layer(text):
@@ -37,8 +40,8 @@ def layer(text):
 class Photos:
     """photos and student"""
 
-    data: str = option(help="folder of class folders, torchvision:NAME or hf:USER/NAME", decides=False)
-    out: str = option(help="folder to write to", decides=False)
+    data: str = option(help="folder of class folders, torchvision:NAME or hf:USER/NAME", may_change=CONTENT)
+    out: str = option(help="folder to write to", may_change="a folder may be moved")
     student: str = option(help="a timm name, tiny_cnn or mlp")
     pretrained: bool = option(False, "start the student from timm's weights")
     student_options: dict | None = option(
@@ -46,7 +49,7 @@ class Photos:
         metavar="KEY=VALUE", nargs="+", parse=str, flag="--student-option",
     )  # fmt: skip
     share: float = option(0.2, "of each class for validation, where photos come unsplit")
-    memory: float = option(4.0, "gigabytes of decoded photos to keep", decides=False, metavar="GB")
+    memory: float = option(4.0, "gigabytes of decoded photos to keep", may_change=HOW, metavar="GB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +67,17 @@ class Teaching:
     )  # fmt: skip
     cache: str | None = option(
         None, "of the teacher's answers (default: OUT/cache); runs with the same teacher, photos and views "
-        "can share one", decides=False, metavar="FOLDER",
+        "can share one", may_change="its header says whose answers it holds", metavar="FOLDER",
     )  # fmt: skip
-    verify: bool = option(False, "ask again about a sample of the cache", decides=False)
+    verify: bool = option(False, "ask again about a sample of the cache", may_change="it only looks")
     match: dict | None = option(
         None, f"weights of the terms (default: hard=0.1 soft=0.9); there are {', '.join(NAMES)}",
-        decides=False, metavar="TERM=WEIGHT", nargs="+", parse=str,
+        metavar="TERM=WEIGHT", nargs="+", parse=str,
     )  # fmt: skip
     temperature: float = option(4.0, "of losses on logits")
     teacher_layer: int | str = option(-1, "of hint and attention; the last map is -1", parse=layer)
     student_layer: int | str = option(-1, "of hint and attention", parse=layer)
-    baseline: bool = option(False, "hard-label students beside, and a verdict", decides=False)
+    baseline: bool = option(False, "hard-label students beside, and a verdict", may_change=APART)
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,16 @@ class Recipe:
 class Running:
     """running"""
 
-    seeds: int = option(1, "students of each kind, paired; a verdict needs 3", decides=False)
-    margin: float = option(1.0, "smallest difference that matters, in points of accuracy", decides=False)
-    resume: bool = option(False, "go on with what is in OUT", decides=False)
-    every: float = option(600.0, "seconds between checkpoints within an epoch", decides=False, metavar="S")
-    threads: int = option(2, "that decode and augment", decides=False)
-    device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", decides=False)
-    progress: bool = option(True, "no bars and no words", decides=False, flag="--quiet")
+    seeds: int = option(
+        1, "students of each kind, paired; a verdict needs 3",
+        may_change=APART + "; the report tells that their number was changed",
+    )  # fmt: skip
+    margin: float = option(1.0, "smallest difference that matters, in points of accuracy")
+    resume: bool = option(False, "go on with what is in OUT", may_change=HOW)
+    every: float = option(600.0, "seconds between checkpoints within an epoch", may_change=HOW, metavar="S")
+    threads: int = option(2, "that decode and augment", may_change=HOW)
+    device: str | None = option(None, "cpu, cuda, cuda:1 (default: the GPU, if there is one)", may_change=HOW)
+    progress: bool = option(True, "no bars and no words", may_change=HOW, flag="--quiet")
 
     def __post_init__(self):
         if self.seeds < 1:
@@ -147,7 +153,7 @@ def identity_of(*settings):
     """What of these must be the same for a run to go on, by name."""
     return {
         option.name: getattr(group, option.name) for group in settings for option in fields(group)
-        if option.metadata["decides"]
+        if not option.metadata["may_change"]
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from kdlab.photos.settings import identity_of
 from kdlab.photos.views import normalise, prefetch
 from kdlab.progress_bar import progress_bar
 from kdlab.rows import on_device
-from kdlab.training import Objective, train
+from kdlab.training import Objective, check_finite, train
 
 _OPTIMISERS = {
     "adamw": partial(torch.optim.AdamW, fused=True),
@@ -33,7 +33,7 @@ _NOT_SHOWN = ("epoch", "step", "learning rate", "images/s", "seconds")
 
 def fit(
     student, photos, terms, folder, recipe, *,
-    resume=False, every=600.0, process=None, threads=1, progress=False, others=(),
+    resume=False, every=600.0, process=None, threads=1, progress=False, identity=None,
 ):  # fmt: skip
     """Train ``student`` on the photos to match what the terms hold; the last step's weights stay.
 
@@ -54,8 +54,8 @@ def fit(
     process : kdlab.photos.parallel.Process, optional
     threads : int
         That prepare batches while the student trains; 0: the training thread does it.
-    others : sequence of dataclass
-        Further settings that decide what comes out: a checkpoint of other ones is refused.
+    identity : dict, optional
+        Of the run this is part of: a checkpoint of another one is refused.
 
     Returns
     -------
@@ -67,11 +67,11 @@ def fit(
     ValueError
         Before training, if targets do not fit, or the checkpoint is of another run.
     FloatingPointError
-        After an epoch in which a loss was not finite; the checkpoint before it stays.
+        After an epoch in which a loss was not finite, or a weight became so; the checkpoint before it stays.
     """
     process, folder = process or Process(), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Training(student.to(process.device), photos, terms, recipe, process, others)
+    run = _Training(student.to(process.device), photos, terms, recipe, process, identity or {})
     if resume:
         load_checkpoint(run, folder)
     bar = progress_bar(
@@ -104,7 +104,7 @@ def fit(
 class _Training:
     """What a checkpoint holds: the objective with all that trains it, and how far it has come."""
 
-    def __init__(self, student, photos, terms, recipe, process, others):
+    def __init__(self, student, photos, terms, recipe, process, identity):
         self.student, self.photos, self.terms = student, photos, terms
         self.recipe, self.process = recipe, process
         self.batch = min(recipe.batch_size, len(photos.train)) // process.world * process.world
@@ -137,7 +137,8 @@ class _Training:
         self.step, self.rows = 0, []
         self.sums, self.seconds = torch.zeros(len(terms) + 1, device=process.device), 0.0
         self.identity = {
-            **identity_of(recipe, *others),
+            **identity,
+            **identity_of(recipe),
             "terms": {term.name: term.weight for term in terms},
             "photos": photos.train.digest,
             "photos a step": self.batch,
@@ -189,6 +190,7 @@ class _Training:
         if not torch.tensor(means).isfinite().all():
             advice = "try a lower learning rate, or float32"
             raise FloatingPointError(f"the loss is not finite in epoch {epoch}; {advice}")
+        check_finite(self.objective, f"after epoch {epoch}")
         logits = evaluate(self.student, self.photos.validation, self.recipe.size, self.process, threads)
         self.rows.append(
             {"epoch": epoch, "step": self.step, "learning rate": self.schedule.get_last_lr()[0],

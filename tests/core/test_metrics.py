@@ -82,3 +82,19 @@ def test_cost_table_of_students_and_teachers():
     spread = [c for c in table if c.startswith("IQR")]
     assert spread == ["IQR, batch 1", "IQR, batch 8"] and (table[spread] >= 0).all(axis=None)
     assert (table.drop(columns=spread) > 0).all(axis=None)
+
+
+def test_the_probe_is_not_ruled_by_a_unit_that_is_nearly_silent():
+    random = torch.Generator().manual_seed(0)
+    features, targets = (torch.randn(300, n, generator=random) for n in (6, 1))
+    features[:, 0] = targets[:, 0]
+    silent = torch.zeros(300, 1)
+    silent[0] = 1e-3  # of the images that are learned from, it answers to one
+    with_unit = torch.cat([features, silent], dim=1)
+    with_unit[-1, -1] = 1.0  # and to one that is not, a thousand times as loudly
+
+    def read(f):
+        return metrics.probe(f[:200], targets[:200], f[200:], targets[200:], strength=1.0)[0]
+
+    assert read(features) > 0.99
+    assert read(with_unit) > 0.9

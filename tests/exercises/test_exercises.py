@@ -252,8 +252,19 @@ def test_random_wrong_functions_get_an_honest_answer(exercise):
 
         outcome = exercise.diagnose(distorted)
         which = f"distortion {i} with seed {seed}: {outcome.text}"
-        assert (outcome.status, outcome.name) == (WRONG, UNKNOWN), which
-        assert "the definition gives" in outcome.text, which
+        assert outcome.status == WRONG and "the definition gives" in outcome.text, which
+        # What is said must be so: a factor of a factor, a shift of a shift, and no mistake that it is not.
+        assert outcome.name not in {mistake.name for mistake in exercise.mistakes}, which
+        assert "looks like this mistake" not in outcome.name, which
+        true = (
+            f"{1.3 + r:.3g} times",
+            f"{0.7 + r:.3g} too large",
+            "add up to 1",
+            "gradient",
+            "in every case",
+            UNKNOWN,
+        )
+        assert any(words in outcome.name for words in true), which
 
 
 def test_mistakes_with_a_sign_are_found_together():

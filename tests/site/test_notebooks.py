@@ -56,7 +56,13 @@ def test_every_figure_has_an_alternative_text(lesson):
 def test_the_lesson_keeps_its_shape(lesson):
     lengths = [len(cell.source.splitlines()) for cell in code(lesson)]
     assert statistics.median(lengths) <= 8 and max(lengths) <= 25
-    for heading in ("After this lesson you can", "When it does not help", "What held", "Exit questions"):
+    for heading in (
+        "After this lesson you can",
+        "When it does not help",
+        "What held",
+        "What to take away",
+        "Exit questions",
+    ):
         assert heading in prose(lesson), heading
     assert "nbval" not in prose(lesson)
     first_figure = next(i for i, c in enumerate(code(lesson)) if "image/png" in str(c.outputs))
