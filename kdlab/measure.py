@@ -4,8 +4,9 @@ Each function takes a network, a :class:`kdlab.teachers.Teacher` or a
 :class:`kdlab.compress.OnnxModel`.
 """
 
-import logging
 import os
+import statistics
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from kdlab.compress.onnx_model import OnnxModel
 from kdlab.models import evaluated
 from kdlab.teachers import Teacher
 
-WARM_UP_CALLS = 3
+WARM_UP_CALLS, FEWEST_CALLS = 3, 9
 
 
 def parameters(model):
@@ -58,18 +59,24 @@ def latency(model, images, *, threads=1, seconds=0.5):
     ``threads`` are those of the CPU, of PyTorch or of ONNX Runtime: say how many wherever the number is
     shown. The pass is repeated for that many ``seconds``; a few passes before are not counted.
     """
-    # Importing the timer warns where a CUDA toolkit is installed without a GPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    from torch.utils.benchmark import Timer
-
     if isinstance(model, OnnxModel):
         model = model.with_threads(threads)
+    before, times = torch.get_num_threads(), []
     with evaluated(_network(model)) as network, torch.inference_mode():
-        for _ in range(WARM_UP_CALLS):
-            network(images)
-        timer = Timer("model(images)", globals={"model": network, "images": images}, num_threads=threads)
-        runs = timer.blocked_autorange(min_run_time=seconds)
-    return 1e3 * runs.median, 1e3 * runs.iqr
+        torch.set_num_threads(threads)
+        try:
+            for _ in range(WARM_UP_CALLS):
+                network(images)
+            end = time.perf_counter() + seconds
+            # Pass by pass: a block of passes has one time, and one block no spread.
+            while time.perf_counter() < end or len(times) < FEWEST_CALLS:
+                start = time.perf_counter()
+                network(images)
+                times.append(1e3 * (time.perf_counter() - start))
+        finally:
+            torch.set_num_threads(before)
+    low, median, high = statistics.quantiles(times, n=4)
+    return median, high - low
 
 
 def peak_memory(model, images):

@@ -18,6 +18,7 @@ import torch
 
 from kdlab.estimates import in_unit
 from kdlab.exercises.comparing import close, how_it_differs, in_the_wrong_order, same
+from kdlab.exercises.words import both_in_words, in_words
 
 RIGHT, WRONG, NOT_YET = "right", "wrong", "not yet"
 UNKNOWN = "not one of the mistakes we know"
@@ -183,9 +184,11 @@ class Exercise:
     def _counter_example(self, theirs, expected):
         for case, seen, due in zip(self.cases, theirs, expected):
             for what in due:
-                if what not in seen or not close(seen[what], due[what]):
-                    yours = _words(seen[what]) if what in seen else "missing"
-                    return f"For {case}: {what} {yours}, the definition gives {_words(due[what])}."
+                if what not in seen:
+                    return f"For {case}: {what} missing, the definition gives {in_words(due[what])}."
+                if not close(seen[what], due[what]):
+                    where, yours, right = both_in_words(seen[what], due[what])
+                    return f"For {case}: {what}{where} {yours}, the definition gives {right}."
         return f"You return {len(theirs[0])} values, the definition {len(expected[0])}."
 
     def _not_yet(self):
@@ -271,17 +274,6 @@ def _is_stub(function):
     code = getattr(function, "__code__", None)
     own = code and code.co_nlocals - code.co_argcount - bool(code.co_flags & inspect.CO_VARARGS)
     return code is None or not (set(code.co_names) - {"NotImplementedError"} or own)
-
-
-def _words(seen):
-    """A number or a small tensor, short enough to read."""
-    if seen.dtype == torch.bool and seen.ndim == 0:
-        return "yes" if seen.item() else "no"
-    if seen.ndim == 0:
-        return f"{seen.item():.3g}"
-    first = [float(f"{v:.3g}") for v in seen.double().flatten()[:6].tolist()]
-    more = ", ..." if seen.numel() > 6 else ""
-    return f"of shape {tuple(seen.shape)}, {str(first)[:-1]}{more}]"
 
 
 def _where(error):

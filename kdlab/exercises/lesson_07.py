@@ -1,11 +1,13 @@
 """Lesson 07: time, bits and pruning."""
 
 import itertools
+import math
 import statistics
 from functools import partial
 
 import torch
 
+from kdlab.exercises.bits_and_units import EIGHT_BITS, PRUNING
 from kdlab.exercises.core import Exercise, Experiment, Mistake, value
 
 
@@ -30,6 +32,19 @@ def _times(call, clock, runs):
     return times
 
 
+def _quantile(share, times):
+    return torch.tensor(times, dtype=torch.float64).quantile(share).item()
+
+
+def _pair(one, other, call, clock, warm_up, runs):
+    """Both of the same runs: the clock goes on, so they are timed once and played again."""
+    for _ in range(warm_up):
+        call()
+    costs = iter(2 * [t / 1e3 for t in _times(call, clock, runs)])
+    again = _call_and_clock(costs, [0.0], 0, runs)
+    return one(*again), other(*again)
+
+
 def _latency(call, clock, warm_up, runs, *, skip=True, count=0, middle=statistics.median, factor=1.0):
     if skip:
         for _ in range(warm_up):
@@ -43,8 +58,10 @@ LATENCY = Exercise(
     reference=_latency, observe=value,
     cases={
         "a network whose first four calls are slow": partial(
-            _call_and_clock, [0.06, 0.04, 0.03, 0.03], [0.0021, 0.0019, 0.002, 0.0022, 0.012], 4, 6),
-        "one whose first ten are": partial(_call_and_clock, [0.05] * 10, [0.0015, 0.002, 0.0021, 0.03], 10, 13),
+            _call_and_clock, [0.06, 0.04, 0.03, 0.03],
+            [0.00226, 0.00195, 0.012, 0.00211, 0.00203, 0.00216, 0.00228], 4, 7),
+        "one whose first ten are": partial(
+            _call_and_clock, [0.05] * 10, [0.00187, 0.00258, 0.00249, 0.00135, 0.00269], 10, 13),
     },
     mistakes=[
         Mistake("timing without warm-up",
@@ -57,6 +74,15 @@ LATENCY = Exercise(
         Mistake("mean in place of median",
             "One pass that the system interrupted moves the mean, and hardly the median. (A loop timed as a whole gives the mean too.)",
             partial(_latency, middle=statistics.fmean)),
+        Mistake("another mean in place of the median", "Cut ends or logarithms help a mean. The median needs neither.",
+            partial(_latency, middle=statistics.geometric_mean),
+            *[partial(_latency, middle=lambda t, k=k: statistics.fmean(sorted(t)[k:-k])) for k in (1, 2)],
+            partial(_latency, middle=lambda t: statistics.fmean(sorted(t)[:-1]))),
+        Mistake("median and spread returned", "One number is asked for: the median.",
+            partial(_pair, _latency, partial(_latency, middle=lambda t: _quantile(0.75, t) - _quantile(0.25, t))),
+            partial(_pair, _latency, partial(_latency, middle=lambda t: (q := statistics.quantiles(t))[2] - q[0]))),
+        Mistake("calls per second", "That is throughput. Asked for is the time of one call.",
+            lambda *a: 1000 / _latency(*a), lambda *a: 1 / _latency(*a)),
         Mistake("the fastest run in place of the median", "The minimum says what luck allows, not what a user gets.",
             partial(_latency, middle=min)),
         Mistake("the sum of all runs", "One pass is asked for, not all of them together.",
@@ -65,6 +91,25 @@ LATENCY = Exercise(
             partial(_latency, factor=1e-3)),
         Mistake("microseconds in place of milliseconds", "A second has 1000 milliseconds.",
             partial(_latency, factor=1e3)),
+        Mistake("the slowest run in place of the median", "The maximum is the machine's worst moment, not the network's time.",
+            partial(_latency, middle=max)),
+        Mistake("a high quantile in place of the median", "How long slow calls take is another question. Asked for is the middle.",
+            *[partial(_latency, middle=partial(_quantile, share)) for share in (0.75, 0.9, 0.95, 0.99)],
+            partial(_latency, middle=lambda t: statistics.quantiles(t, n=4)[2])),
+        Mistake("the spread in place of the middle", "The interquartile range says how far to trust the median. Return the median.",
+            partial(_latency, middle=lambda t: _quantile(0.75, t) - _quantile(0.25, t)), partial(_latency, middle=statistics.stdev)),
+        Mistake("the middle without sorting", "The median is the middle of the sorted times.",
+            partial(_latency, middle=lambda t: t[len(t) // 2])),
+        Mistake("a single run", "All `runs` calls are timed, and the median is taken over them.",
+            partial(_latency, middle=lambda t: t[-1]), partial(_latency, middle=lambda t: t[0])),
+        Mistake("all times returned", "One number is asked for: their median.", partial(_latency, middle=torch.tensor)),
+        Mistake("one warm-up call", "Make `warm_up` calls that do not count: this network needs more than one.",
+            lambda call, clock, warm_up, runs: _latency(call, clock, 1, runs)),
+        Mistake("the clock read once for all runs", "Read the clock before each call, or a time holds all calls before it.",
+            partial(_latency, middle=lambda t: statistics.median(itertools.accumulate(t)))),
+        Mistake("the clock read the wrong way round", "End minus start: a time is not negative.", partial(_latency, factor=-1.0)),
+        Mistake("rounded", "Do not round: whole milliseconds hide what differs between networks.",
+            lambda *a: round(_latency(*a)), lambda *a: round(_latency(*a), 1)),
     ],
 )  # fmt: skip
 
@@ -76,12 +121,16 @@ _FIRST = {
 # Here a second thread costs more than it brings, as it does for tiny networks.
 _SECOND = {
     ("teacher", 1, 1): 5.0, ("teacher", 2, 1): 4.0, ("teacher", 1, 64): 90.0, ("teacher", 2, 64): 50.0,
-    ("student", 1, 1): 0.5, ("student", 2, 1): 0.9, ("student", 1, 64): 7.0, ("student", 2, 64): 6.0,
+    ("student", 1, 1): 0.4, ("student", 2, 1): 0.9, ("student", 1, 64): 7.0, ("student", 2, 64): 6.0,
 }  # fmt: skip
 
 
 def _ratio(measured, *, teacher=(1, 1), student=(1, 1)):
     return measured["teacher", *teacher] / measured["student", *student]
+
+
+def _of(measured, name):
+    return [time for key, time in measured.items() if key[0] == name]
 
 
 def _each_at_its_best(measured):
@@ -97,7 +146,17 @@ SPEED_UP = Exercise(
     mistakes=[
         Mistake("comparing on other threads",
             "One network had one thread, the other two. A part of that difference is the second thread's.",
-            partial(_ratio, teacher=(2, 1)), partial(_ratio, student=(2, 1)), _each_at_its_best),
+            partial(_ratio, teacher=(2, 1)), partial(_ratio, student=(2, 1)), _each_at_its_best,
+            lambda m: min(_of(m, "teacher")) / min(_of(m, "student"))),
+        Mistake("other threads and another batch", "The two entries must agree in threads and batch.",
+            *[partial(_ratio, teacher=t, student=s) for t, s in itertools.permutations([(1, 1), (2, 64)], 2)],
+            *[partial(_ratio, teacher=t, student=s) for t, s in itertools.permutations([(2, 1), (1, 64)], 2)],
+            *[partial(_ratio, teacher=t, student=s) for one in ((2, 1), (1, 64)) for t, s in itertools.permutations([one, (2, 64)], 2)]),
+        Mistake("everything taken together", "Threads and batch are mixed. Asked for is one image on one thread.",
+            lambda m: sum(_of(m, "teacher")) / sum(_of(m, "student")),
+            lambda m: statistics.fmean(t / s for t, s in zip(_of(m, "teacher"), _of(m, "student"))),
+            lambda m: statistics.median(_of(m, "teacher")) / statistics.median(_of(m, "student"))),
+        Mistake("rounded", "Do not round: return the ratio as it is.", lambda m: round(_ratio(m)), lambda m: int(_ratio(m))),
         Mistake("comparing at other batch sizes",
             "In a batch the fixed cost of a call is shared by its images. Both must be asked about one image.",
             partial(_ratio, student=(1, 64)), partial(_ratio, teacher=(1, 64)),
@@ -107,167 +166,19 @@ SPEED_UP = Exercise(
             partial(_ratio, teacher=(2, 1), student=(2, 1))),
         Mistake("the batch of 64 for both", "That is throughput. Asked for is how long one image waits.",
             partial(_ratio, teacher=(1, 64), student=(1, 64))),
+        Mistake("a logarithm", "How many times faster is the plain ratio.",
+            *[lambda m, log=log: log(_ratio(m)) for log in (math.log, math.log2, math.log10)]),
         Mistake("the entry of the example", "Two threads and 64 images: asked for is one image on one thread.",
             partial(_ratio, teacher=(2, 64), student=(2, 64))),
         Mistake("the share saved in place of a ratio", "How many times faster is one time over the other.",
-            lambda m: 1 - 1 / _ratio(m), lambda m: 100 * (1 - 1 / _ratio(m)), lambda m: _ratio(m) - 1),
+            lambda m: 1 - 1 / _ratio(m), lambda m: 100 * (1 - 1 / _ratio(m)), lambda m: _ratio(m) - 1,
+            lambda m: 100 * (_ratio(m) - 1)),
         Mistake("the ratio upside down",
             "The slower time belongs above: 8 times faster means that the teacher takes 8 times as long.",
-            lambda m: 1 / _ratio(m)),
+            lambda m: 1 / _ratio(m), lambda m: 100 / _ratio(m)),
         Mistake("a difference in place of a ratio",
             "Milliseconds saved depend on the machine; the ratio carries over better.",
-            lambda m: m["teacher", 1, 1] - m["student", 1, 1]),
-    ],
-)  # fmt: skip
-
-
-def _values(seed, low, high):
-    """Values to find the range on, and values to quantise, of which some lie outside it."""
-    random = torch.Generator().manual_seed(seed)
-    calibration = low + (high - low) * torch.rand(40, generator=random)
-    return calibration, 1.5 * (low + (high - low) * torch.rand(6, generator=random)) + 0.1 * high
-
-
-def _int8(calibration, x, *, levels=255, zero=True, whole=True, clip=True, snap=torch.round, own=False, sign=1,
-          symmetric=False, with_zero=True, back=lambda scale, q, zero: scale * (q - zero)):  # fmt: skip
-    """Right by default; each option is one mistake."""
-    seen = x if own else calibration
-    low, high = seen.min(), seen.max()
-    if with_zero:
-        low, high = low.clamp(max=0), high.clamp(min=0)
-    if symmetric:
-        scale = torch.maximum(-low, high) / 127
-        return scale * (x / scale).round().clamp(-128, 127)
-    scale = (high - low) / levels
-    zero_point = sign * -low / scale if zero else torch.tensor(0.0)
-    zero_point = zero_point.round() if whole else zero_point
-    q = snap(x / scale + (0 if whole else zero_point)) + (zero_point if whole else 0)
-    return back(scale, q.clamp(0, 255) if clip else q, zero_point)
-
-
-EIGHT_BITS = Exercise(
-    "7.3", "Eight bits", see="Eight bits",
-    right="Scale and zero point from calibration, then round, then clip.",
-    reference=_int8, observe=value,
-    cases={
-        "values around 0": partial(_values, 0, -1.0, 3.0),
-        "values above 0, as after a ReLU": partial(_values, 2, 0.5, 4.0),
-    },
-    mistakes=[
-        Mistake("test set used for calibration",
-            "The range is part of the network: it comes from calibration images, before any test image is seen.",
-            partial(_int8, own=True)),
-        Mistake("not clipped", "A value outside the range would need more than 8 bits. It becomes 0 or 255.",
-            partial(_int8, clip=False)),
-        Mistake("256 steps in place of 255", "256 numbers have 255 steps between them: from 0 to 255.",
-            partial(_int8, levels=256)),
-        Mistake("zero point forgotten",
-            "Without it all values below 0 are clipped: the integers begin at 0, the range does not.",
-            partial(_int8, zero=False)),
-        Mistake("zero point with the wrong sign",
-            "The lowest value must become 0: the zero point is minus low divided by the scale.",
-            partial(_int8, sign=-1)),
-        Mistake("zero point not rounded",
-            "The zero point is one of the 256 integers. Then the number 0, of which padding is made, is kept exactly.",
-            partial(_int8, whole=False)),
-        Mistake("integers in place of numbers", "The integers are what is stored. Asked for are the numbers they stand for.",
-            partial(_int8, back=lambda scale, q, zero: q), partial(_int8, back=lambda scale, q, zero: q - zero)),
-        Mistake("zero point forgotten on the way back", "The zero point stands for 0: take it away before you scale.",
-            partial(_int8, back=lambda scale, q, zero: scale * q)),
-        Mistake("cut off in place of rounded",
-            "Cutting off makes errors up to a whole step, all to one side. Rounding makes half of that, to both.",
-            partial(_int8, snap=torch.floor), partial(_int8, snap=torch.trunc)),
-        Mistake("symmetric range",
-            "That is how weights are stored: no zero point, and the same range on both "
-            "sides. For values that are rarely negative it wastes half of the integers.",
-            partial(_int8, symmetric=True)),
-        Mistake("range without 0", "The range must hold 0, or 0 itself, of which padding is made, cannot be stored.",
-            partial(_int8, with_zero=False)),
-    ],
-)  # fmt: skip
-
-
-def _two_layers(units, ratio):
-    """Weights (units, 5) and (3, units), and the share of units to take out."""
-    random = torch.Generator().manual_seed(units)
-    return torch.randn(units, 5, generator=random), torch.randn(3, units, generator=random), ratio
-
-
-def _kept(first, ratio, *, largest=True, norm=lambda w: w.norm(dim=1), swap=False):
-    n = len(first) - int(ratio * len(first))
-    n = len(first) - n if swap else n
-    return norm(first).topk(n, largest=largest).indices.sort().values
-
-
-def _prune(first, second, ratio, *, factor=1, macs=lambda first, second, before: first.numel() + second.numel(),
-           **options):  # fmt: skip
-    kept, before = _kept(first, ratio, **options), first.numel() + second.numel()
-    first, second = first[kept], second[:, kept]
-    return first, second, factor * macs(first, second, before)
-
-
-def _by_rank(first, second, ratio, *, falling=False):
-    """The units from the smallest norm to the largest, or the other way round."""
-    kept = first.norm(dim=1).argsort()[int(ratio * len(first)) :]
-    kept = kept.flip(0) if falling else kept
-    return first[kept], second[:, kept], first[kept].numel() + second[:, kept].numel()
-
-
-def _zeroed(first, second, ratio, *, only_first=False, count=torch.Tensor.numel):
-    mask = torch.zeros(len(first))
-    mask[_kept(first, ratio)] = 1
-    first, second = first * mask[:, None], second * (1 if only_first else mask)
-    return first, second, int(count(first)) + int(count(second))
-
-
-def _single_weights(first, second, ratio, *, count=torch.Tensor.numel):
-    smallest = first.abs().flatten().argsort()[: int(ratio * first.numel())]
-    first = first.flatten().index_fill(0, smallest, 0).view_as(first)
-    return first, second, int(count(first)) + int(count(second))
-
-
-def _next_uncut(first, second, ratio, *, factor=1):
-    smaller = first[_kept(first, ratio)]
-    return smaller, second, factor * (smaller.numel() + second.numel())
-
-
-PRUNING = Exercise(
-    "7.4", "Prune two layers", see="Pruning",
-    right="Rows of one matrix, columns of the next: a smaller network, not one with zeros.",
-    reference=_prune, observe=value,
-    cases={
-        "six units, a third to go": partial(_two_layers, 6, 1 / 3),
-        "eight units, a quarter to go": partial(_two_layers, 8, 0.25),
-    },
-    mistakes=[
-        Mistake("pruning that only zeroes",
-            "The matrices have their old shapes: as many bytes, as many multiplications, by 0. Take the rows out.",
-            _zeroed, partial(_zeroed, count=torch.count_nonzero),
-            partial(_zeroed, only_first=True), partial(_zeroed, only_first=True, count=torch.count_nonzero),
-            _single_weights, partial(_single_weights, count=torch.count_nonzero)),
-        Mistake("the next layer not cut",
-            "A unit that is gone sends nothing on: its column in the second matrix must go with it, or the shapes do not fit.",
-            _next_uncut, partial(_next_uncut, factor=2)),
-        Mistake("the largest taken out", "Rows with a small norm do least; these go.",
-            partial(_prune, largest=False)),
-        Mistake("the ratio kept in place of taken out", "The ratio is the share that goes.",
-            partial(_prune, swap=True)),
-        Mistake("units ranked by their sum", "Weights of opposite sign cancel in a sum. Rank by the norm.",
-            partial(_prune, norm=lambda w: w.sum(dim=1)), partial(_prune, norm=lambda w: w.mean(dim=1))),
-        Mistake("units in another order", "Kept units stay in their old order: sort their numbers before you take them.",
-            _by_rank, partial(_by_rank, falling=True)),
-        Mistake("units ranked by the sum of absolute values",
-            "That is another norm, and ranks some units otherwise. Asked for is the root of the sum of squares.",
-            partial(_prune, norm=lambda w: w.abs().sum(dim=1)), partial(_prune, norm=lambda w: w.abs().mean(dim=1))),
-        Mistake("MACs of the unpruned layers", "Count what is left after the units are gone.",
-            partial(_prune, macs=lambda first, second, before: before)),
-        Mistake("MACs multiplied", "The layers come one after the other: their MACs add up.",
-            partial(_prune, macs=lambda first, second, before: first.numel() * second.numel())),
-        Mistake("MACs not returned", "Three things are asked for: both matrices, and the MACs that are left.",
-            lambda *layers: _prune(*layers)[:2]),
-        Mistake("MACs counted as FLOPs",
-            "A multiply-accumulate is one MAC and two floating-point operations. MACs are asked for.",
-            partial(_prune, factor=2)),
+            lambda m: m["teacher", 1, 1] - m["student", 1, 1], lambda m: m["student", 1, 1] - m["teacher", 1, 1]),
     ],
 )  # fmt: skip
 

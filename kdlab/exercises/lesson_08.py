@@ -5,7 +5,8 @@ from functools import partial
 
 import torch
 
-from kdlab.exercises.core import Exercise, Experiment, Mistake, returned, value
+from kdlab.exercises.core import WRONG, Diagnosis, Exercise, Experiment, Mistake, returned, value
+from kdlab.exercises.storage import BREAK_EVEN, LARGEST
 
 
 def _labels(*counts):
@@ -33,8 +34,44 @@ def _from_the_front(labels, share, seed):
     return torch.arange(count, len(labels)), torch.arange(count)
 
 
+def _one_number_for_all(labels, share, seed):
+    """As many photos from each class, and in all as many as there should be."""
+    count = round(share * len(labels) / len(labels.unique()))
+    return _split(labels, share, seed, whole=lambda _: count)
+
+
+def _masks(labels, share, seed):
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    held_out[_split(labels, share, seed)[1]] = True
+    return ~held_out, held_out
+
+
+def _places(labels, share, seed):
+    """Places within the class in place of the photos' numbers."""
+    sides = [], []
+    for label in labels.unique():
+        own = _split(labels[labels == label], share, seed)
+        for side, places in zip(sides, own, strict=True):
+            side.append(places)
+    return tuple(torch.cat(side) for side in sides)
+
+
+def _repeated(labels, share, seed):
+    """Drawn with replacement."""
+    train, validation = _split(labels, share, seed)
+    again = torch.cat([validation[:1], validation[:-1]])
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[again] = False
+    return rest.nonzero().flatten(), again
+
+
+def _one_class(labels, share, seed):
+    mine = (labels == labels.unique()[0]).nonzero().flatten()
+    return tuple(mine[side] for side in _split(labels[mine], share, seed))
+
+
 def _numbers(function, arguments):
-    train, validation = returned(function, arguments)
+    train, validation = returned(function, arguments, tuple | list, "two tensors of photo numbers")
     return tuple(torch.as_tensor(side).flatten().tolist() for side in (train, validation))
 
 
@@ -44,13 +81,16 @@ def _both_sides(function, arguments):
     train, validation = _numbers(function, (labels, share, seed))
     again, other = (_numbers(function, (labels, share, s))[1] for s in (seed, seed + 1))
     there, held_out = set(range(len(labels))), set(validation)
+    known = held_out | set(train) <= there
     classes = [set((labels == label).nonzero().flatten().tolist()) for label in labels.unique()]
     fair = all(len(photos & held_out) == round(share * len(photos)) for photos in classes)
     seen = {
         "photos held out": len(validation),
         "this share of each class": fair,
-        "photos on both sides": len(held_out & set(train)),
-        "photos on neither side": len(there - held_out - set(train)),
+        "a number of no photo": not known,
+        "a photo twice in a list": known and any(len(side) > len(set(side)) for side in (train, validation)),
+        "a photo on both sides": known and bool(held_out & set(train)),
+        "a photo on neither side": known and bool(there - held_out - set(train)),
         "the same seed, the same photos": sorted(again) == sorted(validation),
         "another seed, other photos": sorted(other) != sorted(validation),
     }
@@ -71,9 +111,15 @@ SPLIT = Exercise(
             _not_by_class, _from_the_front),
         Mistake("not rounded to the nearest", "Asked for is `round`: neither always up nor always down.",
             partial(_split, whole=math.ceil), partial(_split, whole=math.floor)),
-        Mistake("leakage",
-            "The photos to validate with are trained on as well: the accuracy praises what was learned by heart.",
-            lambda y, share, seed: (torch.arange(len(y)), _split(y, share, seed)[1])),
+        Mistake("one number for all classes", "A large class gives more photos than a small one: `round(share * n)` of its `n`.",
+            _one_number_for_all),
+        Mistake("one photo too few or too many", "`round(share * n)` of each class, and no photo more.",
+            partial(_split, whole=lambda n: round(n) - 1), partial(_split, whole=lambda n: round(n) + 1)),
+        Mistake("another share", "The share is given: `share` of each class.",
+            *[lambda y, share, seed, other=other: _split(y, other, seed) for other in (0.1, 0.3, 0.5)]),
+        Mistake("labels in place of numbers", "Return which photos, not of which class they are.",
+            lambda y, share, seed: tuple(y[side] for side in _split(y, share, seed))),
+        Mistake("masks in place of numbers", "Return the numbers of the photos: `mask.nonzero().flatten()`.", _masks),
         Mistake("not by seed",
             "Every seed holds out the same photos, perhaps the first of each folder, taken on one day. Use the seed.",
             partial(_split, order=lambda n, random: torch.arange(n)), lambda y, share, seed: _split(y, share, 0)),
@@ -82,6 +128,17 @@ SPLIT = Exercise(
             partial(_split, order=lambda n, random: torch.randperm(n))),
         Mistake("the sides swapped", "The share is that of the photos to validate with, which come second.",
             lambda *arguments: _split(*arguments)[::-1]),
+        Mistake("places in place of numbers, or a photo drawn twice",
+            "A place within the class is not the number of the photo: index `mine` with it. And draw with `randperm`, which repeats nothing.",
+            _places, _repeated, sign=("a photo twice in a list", True)),
+        Mistake("leakage",
+            "Photos to validate with are trained on as well: the accuracy praises what was learned by heart.",
+            lambda y, share, seed: (torch.arange(len(y)), _split(y, share, seed)[1]),
+            lambda y, share, seed: (_split(y, share, seed + 1)[0], _split(y, share, seed)[1]),
+            sign=("a photo on both sides", True)),
+        Mistake("photos lost", "Some photos are on neither side. Does the return stand inside the loop?",
+            _one_class, lambda y, share, seed: (_split(y, share, seed)[0][1:], _split(y, share, seed)[1]),
+            sign=("a photo on neither side", True)),
     ],
 )  # fmt: skip
 
@@ -94,6 +151,10 @@ def _batch(photos, views, images, epoch):
 
 def _look_up(stored, images, epoch, shift=0):
     return stored[images, (epoch + shift) % stored.shape[1]]
+
+
+def _softened(stored, images, epoch, temperature):
+    return (_look_up(stored, images, epoch) / temperature).softmax(dim=-1)
 
 
 def _drawn_anew(stored, images, epoch):
@@ -123,106 +184,58 @@ LOOK_UP = Exercise(
             _drawn_anew),
         Mistake("the mean over all views",
             "The mean smooths what differs between views, and belongs to none of them.",
-            lambda stored, images, epoch: stored[images].mean(dim=1)),
+            lambda stored, images, epoch: stored[images].mean(dim=1),
+            lambda stored, images, epoch: stored[images].amax(dim=1),
+            lambda stored, images, epoch: stored[images].sum(dim=1)),
+        Mistake("all views returned", "The student sees one view in an epoch: the number `epoch % K`.",
+            lambda stored, images, epoch: stored[images]),
+        Mistake("all photos returned", "The batch holds some photos only: their numbers are `images`.",
+            lambda stored, images, epoch: stored[:, epoch % stored.shape[1]]),
+        Mistake("one photo for the whole batch", "Each row needs the answer to its own photo.",
+            lambda stored, images, epoch: _look_up(stored, images[0], epoch),
+            lambda stored, images, epoch: _look_up(stored, images[:1], epoch).expand(len(images), -1)),
+        Mistake("divided in place of the remainder", "`//` counts the rounds through the views. `%` gives the view.",
+            lambda stored, images, epoch: stored[images, epoch // stored.shape[1] % stored.shape[1]]),
+        Mistake("another view for each row", "In one epoch all photos show the view of that number.",
+            lambda stored, images, epoch: stored[images, (epoch + torch.arange(len(images))) % stored.shape[1]]),
+        Mistake("the axes swapped", "`stored` is photo, view, class: the photo comes first.",
+            lambda stored, images, epoch: stored[epoch % stored.shape[1], images % stored.shape[1]]),
+        Mistake("an axis too many", "Index the view by one number, not by a slice: (B, C) is asked for.",
+            lambda stored, images, epoch: _look_up(stored, images, epoch)[:, None]),
+        Mistake("probabilities in place of logits", "The loss takes logits, and applies its own temperature.",
+            *[partial(_softened, temperature=t) for t in (1.0, 2.0, 4.0)],
+            lambda stored, images, epoch: _look_up(stored, images, epoch).log_softmax(-1)),
+        Mistake("classes in place of logits", "The largest logit alone is a hard label again. Return all of them.",
+            lambda stored, images, epoch: _look_up(stored, images, epoch).argmax(dim=1)),
         Mistake("the view one epoch off", "Epochs and views both count from 0: epoch 0 shows view 0.",
             partial(_look_up, shift=-1), partial(_look_up, shift=1)),
         Mistake("the rows sorted",
             "The rows must stand in the order of the batch, or each photo gets another's answer.",
-            lambda stored, images, epoch: _look_up(stored, images.sort().values, epoch)),
+            lambda stored, images, epoch: _look_up(stored, images.sort().values, epoch),
+            lambda stored, images, epoch: _look_up(stored, images.flip(0), epoch)),
     ],
 )  # fmt: skip
 
 
-def _read(logits, count, *, rest="even", renormalised=False):
-    p = logits.softmax(dim=1)
-    values, classes = p.topk(count, dim=1)
-    mass = 1 - values.sum(dim=1, keepdim=True)
-    if renormalised:
-        values, mass = values / values.sum(dim=1, keepdim=True), torch.zeros_like(mass)
-    others = p.shape[1] - count
-    filled = {"even": mass / others, "none": 0 * mass, "all": mass / p.shape[1], "whole": mass}[rest]
-    return filled.expand_as(p).scatter(1, classes, values)
+class ChangeOneThing(Experiment):
+    """An experiment that is not the lesson's own: the answer also holds the results that the lesson has."""
+
+    def diagnose(self, answer):
+        """``answer`` is ``(result, verdict)`` or ``(result, verdict, the lesson's results)``."""
+        mine, lessons = answer, ()
+        if isinstance(answer, tuple | list) and len(answer) == 3:
+            *mine, lessons = answer
+        result, arm = mine[0] if isinstance(mine, tuple | list) and mine else mine, self.arms[1]
+        taught = getattr(result, "scores", {}).get(arm)
+        for other in lessons:
+            pairs = [] if taught is None else list(zip(taught, other.scores[arm], strict=False))
+            if pairs and all(a == b for a, b in pairs):
+                text = f"{self.id} wrong: these are the lesson's own numbers; call `run` with one setting changed."
+                return Diagnosis(WRONG, "the lesson's own study", f"{text}\n  See: {self.see!r}, above.")
+        return super().diagnose(mine)
 
 
-def _to_one(logits, count, *, which):
-    """All of the rest to the class in this place of the order."""
-    p, order = logits.softmax(dim=1), logits.argsort(dim=1, descending=True)
-    kept = torch.zeros_like(p).scatter(1, order[:, :count], p.gather(1, order[:, :count]))
-    return kept.scatter_add(1, order[:, which, None], 1 - kept.sum(dim=1, keepdim=True))
-
-
-def _logits(rows, classes, count):
-    random = torch.Generator().manual_seed(classes)
-    return 1.5 * torch.randn(rows, classes, generator=random), count
-
-
-LARGEST = Exercise(
-    "8.3", "Keep the largest", see="What storage costs",
-    right="The kept probabilities are exact, and the row still sums to 1.",
-    reference=_read, observe=value,
-    cases={
-        "one row of four logits, 1 kept": lambda: (torch.tensor([[2.0, 1.0, 0.0, -1.0]]), 1),
-        "three rows of six logits, 2 kept": partial(_logits, 3, 6, 2),
-        "two rows of nine logits, 3 kept": partial(_logits, 2, 9, 3),
-    },
-    mistakes=[
-        Mistake("the rest dropped",
-            "The row no longer sums to 1. The others are unlikely, not impossible, and their mass is known.",
-            partial(_read, rest="none")),
-        Mistake("the kept ones renormalised",
-            "The kept probabilities have grown, as if the teacher had been surer than it was.",
-            partial(_read, renormalised=True),
-            lambda z, k: torch.zeros_like(z).scatter(
-                1, z.topk(k, dim=1).indices, z.topk(k, dim=1).values.softmax(dim=1))),
-        Mistake("the rest given to one class",
-            "One class gets the mass of many. Nothing is known about how it is shared, so share it evenly.",
-            lambda z, k: _to_one(z, k, which=k), partial(_to_one, which=-1), partial(_to_one, which=0)),
-        Mistake("the rest divided by all classes",
-            "Only the classes that were not kept share it: there are `C - count` of them.",
-            partial(_read, rest="all")),
-        Mistake("the whole rest to each class",
-            "Each of the other classes gets all of the rest. Divide it by their number.",
-            partial(_read, rest="whole")),
-    ],
-)  # fmt: skip
-
-
-def _break_even(answer, look_up, views, photos, batch_size):
-    return views * answer / (answer - look_up)
-
-
-BREAK_EVEN = Exercise(
-    "8.4", "Break even", see="What storage costs",
-    right="A little more than the number of views: before that, asking always is cheaper.",
-    reference=_break_even, observe=value,
-    cases={
-        "an answer of 4 ms, a look-up of 1 ms, 6 views": lambda: (4.0, 1.0, 6, 100, 20),
-        "an answer of 10 ms, a look-up of 2 ms, 3 views": lambda: (10.0, 2.0, 3, 640, 64),
-        "an answer of 1 ms, a look-up of 0.2 ms, 8 views": lambda: (1.0, 0.2, 8, 90, 30),
-    },
-    mistakes=[
-        Mistake("upside down", "What is spent once stands above, what each epoch saves below.",
-            lambda a, b, k, n, s: 1 / _break_even(a, b, k, n, s), lambda a, b, k, n, s: k * (a - b) / a),
-        Mistake("steps in place of epochs",
-            "An epoch has `photos / batch_size` steps, and each photo is looked up once in it. Epochs are asked for.",
-            lambda a, b, k, n, s: _break_even(a, b, k, n, s) * n / s,
-            lambda a, b, k, n, s: _break_even(a, b, k, n, s) * n // s),
-        Mistake("photos on one side only",
-            "As many photos are answered as are looked up in an epoch: their number cancels.",
-            lambda a, b, k, n, s: n * _break_even(a, b, k, n, s),
-            lambda a, b, k, n, s: _break_even(a, b, k, n, s) / n),
-        Mistake("the look-up for nothing",
-            "A stored answer has to be read in each epoch, so an epoch saves a little less than an answer.",
-            lambda a, b, k, n, s: k),
-        Mistake("one view for all", "The teacher answers once to each view of a photo, not once to each photo.",
-            lambda a, b, k, n, s: a / (a - b)),
-        Mistake("the look-up added", "An epoch saves an answer and pays a look-up: a difference.",
-            lambda a, b, k, n, s: k * a / (a + b)),
-    ],
-)  # fmt: skip
-
-
-ONE_THING = Experiment(
+ONE_THING = ChangeOneThing(
     "8.5", "Change one thing", see="The experiment: no mirrored views", arms=("hard labels", "distilled"),
     meaning={
         "helps": "With your setting the teacher is worth its time. Whether your setting did that, a run with the old one at the same epochs would say.",
