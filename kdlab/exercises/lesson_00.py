@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from scipy.special import stdtrit
 
-from kdlab.exercises.core import Exercise, Experiment, Mistake, value
+from kdlab.exercises.core import Exercise, Mistake, value
+from kdlab.exercises.own import NotTheLessons
 from kdlab.study import mean_interval
 
 SOFT_LABELS = Exercise(
@@ -144,7 +145,7 @@ INTERVAL = Exercise(
 )  # fmt: skip
 
 
-OWN_LABELS = Experiment(
+OWN_LABELS = NotTheLessons(
     "0.3", "Your own number of labels", see="The verdict", arms=("hard labels", "soft targets"),
     meaning={
         "helps": "At your number of labels the gain is still there.",

@@ -5,7 +5,8 @@ from functools import partial
 
 import torch
 
-from kdlab.exercises.core import WRONG, Diagnosis, Exercise, Experiment, Mistake, returned, value
+from kdlab.exercises.core import Exercise, Mistake, returned, value
+from kdlab.exercises.own import NotTheLessons
 from kdlab.exercises.storage import BREAK_EVEN, LARGEST
 
 
@@ -217,25 +218,7 @@ LOOK_UP = Exercise(
 )  # fmt: skip
 
 
-class ChangeOneThing(Experiment):
-    """An experiment that is not the lesson's own: the answer also holds the results that the lesson has."""
-
-    def diagnose(self, answer):
-        """``answer`` is ``(result, verdict)`` or ``(result, verdict, the lesson's results)``."""
-        mine, lessons = answer, ()
-        if isinstance(answer, tuple | list) and len(answer) == 3:
-            *mine, lessons = answer
-        result, arm = mine[0] if isinstance(mine, tuple | list) and mine else mine, self.arms[1]
-        taught = getattr(result, "scores", {}).get(arm)
-        for other in lessons:
-            pairs = [] if taught is None else list(zip(taught, other.scores[arm], strict=False))
-            if pairs and all(a == b for a, b in pairs):
-                text = f"{self.id} wrong: these are the lesson's own numbers; call `run` with one setting changed."
-                return Diagnosis(WRONG, "the lesson's own study", f"{text}\n  See: {self.see!r}, above.")
-        return super().diagnose(mine)
-
-
-ONE_THING = ChangeOneThing(
+ONE_THING = NotTheLessons(
     "8.5", "Change one thing", see="The experiment: no mirrored views", arms=("hard labels", "distilled"),
     meaning={
         "helps": "With your setting the teacher is worth its time. Whether your setting did that, a run with the old one at the same epochs would say.",

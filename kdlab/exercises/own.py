@@ -3,7 +3,7 @@
 import sys
 from itertools import combinations
 
-from kdlab.exercises.core import Experiment
+from kdlab.exercises.core import WRONG, Diagnosis, Experiment
 from kdlab.factorial import effects, where
 from kdlab.results import load_results
 from kdlab.verdicts import Result
@@ -36,6 +36,24 @@ class OwnStudy(Experiment):
             if len(theirs) == len(mine) and all(abs(a - b) < 1e-9 for a, b in zip(mine, theirs)):
                 text = f"its differences are those of {arm!r} in the lesson, one by one. Train an arm of your own."
                 yield "the lesson's own study", text
+
+
+class NotTheLessons(Experiment):
+    """An experiment with the lesson's arms, and not its numbers: the answer also holds the lesson's results."""
+
+    def diagnose(self, answer):
+        """``answer`` is ``(result, verdict)`` or ``(result, verdict, the lesson's results)``."""
+        mine, lessons = answer, ()
+        if isinstance(answer, tuple | list) and len(answer) == 3:
+            *mine, lessons = answer
+        result, arm = mine[0] if isinstance(mine, tuple | list) and mine else mine, self.arms[1]
+        taught = getattr(result, "scores", {}).get(arm)
+        for other in lessons:
+            pairs = [] if taught is None else list(zip(taught, other.scores[arm], strict=False))
+            if pairs and all(a == b for a, b in pairs):
+                text = f"{self.id} wrong: these are the lesson's own numbers; change what the exercise lets you choose, and run it."
+                return Diagnosis(WRONG, "the lesson's own study", f"{text}\n  See: {self.see!r}, above.")
+        return super().diagnose(mine)
 
 
 class OwnFactor(OwnStudy):
