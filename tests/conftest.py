@@ -4,6 +4,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # A hub that cannot be reached costs three quarters of a minute; told so beforehand, nothing.
@@ -12,6 +13,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 torch.set_num_threads(1)
+
+# The same examples in each run: what was found by chance belongs into a test of its own.
+hypothesis.settings.register_profile("kdlab", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("kdlab")
 
 
 @pytest.hookimpl(optionalhook=True)

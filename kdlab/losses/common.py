@@ -28,6 +28,15 @@ def in_full_precision(loss):
     return wrapped
 
 
+def scaled(features):
+    """Features over their largest entry, for a loss that does not depend on their scale.
+
+    Products of 1e-20 or 1e20 under- or overflow. Below 1e-30 they are zeros: their gradient would overflow.
+    """
+    largest = features.detach().abs().max()
+    return features / torch.where(largest < 1e-30, torch.inf, largest)
+
+
 def check_logits(student_logits, teacher_logits):
     """Raise ValueError, naming both shapes, unless both are (B, C) with B, C >= 1 and equal."""
     ours, theirs = tuple(student_logits.shape), tuple(teacher_logits.shape)

@@ -1,9 +1,8 @@
 """Losses on how the teacher sees: its feature maps."""
 
-import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import check_maps, in_full_precision
+from kdlab.losses.common import check_maps, in_full_precision, scaled
 
 
 @in_full_precision
@@ -64,6 +63,4 @@ def attention_transfer_loss(student_features, teacher_features):
 def _attention(features, size):
     if features.shape[2:] != size:
         features = F.adaptive_avg_pool2d(features, size)
-    # Squares of 1e20 overflow; the scaling to length 1 takes a common factor out again.
-    features = features / features.detach().abs().max().clamp(min=torch.finfo(features.dtype).tiny)
-    return F.normalize(features.square().mean(dim=1).flatten(1), dim=1)
+    return F.normalize(scaled(features).square().mean(dim=1).flatten(1), dim=1)

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import FLOOR, check_embeddings, in_full_precision
+from kdlab.losses.common import FLOOR, check_embeddings, in_full_precision, scaled
 
 # Squared distances below this share of the mean one are rounding: such rows count as identical.
 SAME = 1e-12
@@ -39,9 +39,7 @@ def similarity_preserving_loss(student_features, teacher_features):
 
 
 def _similarities(features):
-    # Features of length 1e-20 or 1e20 would under- or overflow in the product; the rows'
-    # normalisation takes a common factor out again.
-    features = features / features.detach().abs().max().clamp(min=torch.finfo(features.dtype).tiny)
+    features = scaled(features)
     return _unit_rows(features @ features.T)
 
 
@@ -75,7 +73,7 @@ def relational_distance_loss(student_embeddings, teacher_embeddings):
     Park et al. (2019), "Relational Knowledge Distillation", equations 5 to 7.
     """
     check_embeddings(student_embeddings, teacher_embeddings)
-    student, teacher = (_in_units_of_the_mean(e) for e in (student_embeddings, teacher_embeddings))
+    student, teacher = (_in_units_of_the_mean(scaled(e)) for e in (student_embeddings, teacher_embeddings))
     return F.smooth_l1_loss(student, teacher)
 
 
@@ -137,7 +135,7 @@ def relational_angle_loss(student_embeddings, teacher_embeddings):
     Park et al. (2019), "Relational Knowledge Distillation", equations 8 to 10.
     """
     check_embeddings(student_embeddings, teacher_embeddings)
-    student, teacher = (_cosines(e) for e in (student_embeddings, teacher_embeddings))
+    student, teacher = (_cosines(scaled(e)) for e in (student_embeddings, teacher_embeddings))
     return F.smooth_l1_loss(student, teacher)
 
 
@@ -180,8 +178,6 @@ def probabilistic_transfer_loss(student_embeddings, teacher_embeddings):
 
 def _neighbourhoods(embeddings):
     # In float64: within a tight cluster all cosines are 1 but for the last digits of float32.
-    embeddings = embeddings.double()
-    embeddings = embeddings / embeddings.detach().abs().max().clamp(min=torch.finfo(torch.float64).tiny)
-    directions = _unit_rows(embeddings)
+    directions = _unit_rows(scaled(embeddings).double())
     near = (directions @ directions.T + 1) / 2
     return near / near.sum(dim=1, keepdim=True)

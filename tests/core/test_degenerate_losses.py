@@ -52,14 +52,14 @@ def odd_rows(draw):
         if kind == "zero":
             values[row] = 0
         elif kind == "constant":
-            values[row] = draw(st.floats(-3, 3, width=32))
+            values[row] = draw(st.floats(-3, 3, width=32) | st.sampled_from([1e-45, 1e-40, 1e-31, 1e-29]))
         elif kind != "as it is":
             values[row] = values[0] + (kind != "the first") * draw(st.sampled_from([1e-7, 1e-6, 1e-5]))
     return values
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("hint_loss", "attention_transfer_loss")])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(student=odd_rows(), teacher=odd_rows())
 def test_value_and_gradient_are_finite_whatever_the_rows(name, student, teacher):
     rows, columns = (min(pair) for pair in zip(student.shape, teacher.shape))
