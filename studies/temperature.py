@@ -30,15 +30,11 @@ def at(temperature):
 def temperatures(width, steps, seeds):
     arms = {"hard labels": lambda d: (d.pool.images, [hard_labels(d.pool.labels)])}
     arms |= {f"T = {T}": at(T) for T in TEMPERATURES[steps]}
-    return compare(
-        arms,
-        data=load,
-        student=lambda: models.TinyCNN(width),
-        baseline="hard labels",
-        seeds=seeds,
-        steps=steps,
-        workers=1,
-    )
+    return trained(arms, width, baseline="hard labels", seeds=seeds, steps=steps)
+
+
+def trained(arms, width, **options):
+    return compare(arms, data=load, student=lambda: models.TinyCNN(width), workers=1, **options)
 
 
 def divergence(student, teacher, *, of_student=1, of_teacher=1, reverse=False):
@@ -74,16 +70,8 @@ def divergences(seeds):
         seen.append(metrics.negative_log_likelihood(answers, d.test.labels))
         return metrics.accuracy(answers, d.test.labels)
 
-    accuracy = compare(
-        DIVERGENCES,
-        data=load,
-        student=lambda: models.TinyCNN(WIDTH),
-        baseline="T = 4",
-        seeds=seeds,
-        steps=STEPS,
-        score=score,
-        workers=1,  # the score keeps what else it read
-    )
+    # In one process: the score keeps what else it read.
+    accuracy = trained(DIVERGENCES, WIDTH, baseline="T = 4", seeds=seeds, steps=STEPS, score=score)
     scores = {arm: seen[i :: len(DIVERGENCES)] for i, arm in enumerate(DIVERGENCES)}
     about = {"metric": "negative log-likelihood, nats", "higher_is_better": False, "margin": 0.05}
     return {"accuracy": accuracy, "likelihood": replace(accuracy, scores=scores, **about)}

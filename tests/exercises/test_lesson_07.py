@@ -4,12 +4,10 @@ import statistics
 
 import pytest
 import torch
+from telling import ALL, assert_right, assert_told
 
-from kdlab import exercises
-from kdlab.exercises.core import RIGHT, UNKNOWN, WRONG
+from kdlab.exercises.core import UNKNOWN, WRONG
 from kdlab.exercises.words import both_in_words
-
-ALL = exercises.all_exercises()
 
 
 def timed(call, clock, warm_up, runs):
@@ -110,8 +108,7 @@ WRONG_ANSWERS = [
 
 @pytest.mark.parametrize("id, answer, name", WRONG_ANSWERS, ids=lambda x: x if isinstance(x, str) else "")
 def test_a_plausible_wrong_answer_is_told_what_it_did(id, answer, name):
-    outcome = ALL[id].diagnose(answer)
-    assert (outcome.status, outcome.name) == (WRONG, name), outcome.text
+    assert_told(id, answer, name)
 
 
 RIGHT_ANSWERS = [
@@ -126,8 +123,7 @@ RIGHT_ANSWERS = [
 
 @pytest.mark.parametrize("id, answer", RIGHT_ANSWERS)
 def test_right_answers_written_otherwise_pass(id, answer):
-    outcome = ALL[id].diagnose(answer)
-    assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
+    assert_right(id, answer)
 
 
 @pytest.mark.parametrize("power", [0.5, 3, 4])

@@ -4,12 +4,10 @@ import math
 
 import pytest
 import torch
+from telling import ALL, assert_right, assert_told
 
-from kdlab import exercises
-from kdlab.exercises.core import NOT_YET, RIGHT, WRONG
+from kdlab.exercises.core import NOT_YET, RIGHT
 from kdlab.study import Result
-
-ALL = exercises.all_exercises()
 
 
 def split(labels, share, seed, count=round):
@@ -105,8 +103,7 @@ WRONG_ANSWERS = [
 
 @pytest.mark.parametrize("id, answer, name", WRONG_ANSWERS, ids=lambda x: x if isinstance(x, str) else "")
 def test_a_plausible_wrong_answer_is_told_what_it_did(id, answer, name):
-    outcome = ALL[id].diagnose(answer)
-    assert (outcome.status, outcome.name) == (WRONG, name), outcome.text
+    assert_told(id, answer, name)
 
 
 RIGHT_ANSWERS = [
@@ -123,8 +120,7 @@ RIGHT_ANSWERS = [
 
 @pytest.mark.parametrize("id, answer", RIGHT_ANSWERS)
 def test_right_answers_written_otherwise_pass(id, answer):
-    outcome = ALL[id].diagnose(answer)
-    assert (outcome.status, outcome.name) == (RIGHT, ""), outcome.text
+    assert_right(id, answer)
 
 
 def study(*taught):
