@@ -68,8 +68,9 @@ def ask(name, student, teacher):
     """Value and gradient of a loss, or the ValueError that it raises."""
     student = student.clone().requires_grad_()
     extra = [torch.arange(len(student)) % student.shape[1]] if name == "decoupled_loss" else []
+    options = {"top": min(3, student.shape[1])} if name.startswith("rank") else {}
     try:
-        value = getattr(losses, name)(student, teacher, *extra)
+        value = getattr(losses, name)(student, teacher, *extra, **options)
     except ValueError as error:
         return error
     (gradient,) = torch.autograd.grad(value, student)

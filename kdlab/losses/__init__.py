@@ -8,6 +8,12 @@ side of it degenerates is a table in ``docs/attacks.md``, which a test keeps tru
 """
 
 from kdlab.losses.feature import attention_transfer_loss, hint_loss
+from kdlab.losses.lists import (
+    collaborative_loss,
+    listwise_loss,
+    ranked_list_loss,
+    ranking_distillation_loss,
+)
 from kdlab.losses.relation import (
     probabilistic_transfer_loss,
     relational_angle_loss,
@@ -18,10 +24,14 @@ from kdlab.losses.response import correlation_loss, decoupled_loss, soft_target_
 
 __all__ = [
     "attention_transfer_loss",
+    "collaborative_loss",
     "correlation_loss",
     "decoupled_loss",
     "hint_loss",
+    "listwise_loss",
     "probabilistic_transfer_loss",
+    "ranked_list_loss",
+    "ranking_distillation_loss",
     "relational_angle_loss",
     "relational_distance_loss",
     "similarity_preserving_loss",

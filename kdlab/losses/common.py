@@ -37,14 +37,14 @@ def scaled(features):
     return features / torch.where(largest < 1e-30, torch.inf, largest)
 
 
-def check_logits(student_logits, teacher_logits):
+def check_logits(student_logits, teacher_logits, *, what="logits", of="classes"):
     """Raise ValueError, naming both shapes, unless both are (B, C) with B, C >= 1 and equal."""
     ours, theirs = tuple(student_logits.shape), tuple(teacher_logits.shape)
-    sides = f"student logits {ours} and teacher logits {theirs}"
+    sides = f"student {what} {ours} and teacher {what} {theirs}"
     if len(ours) != 2 or len(theirs) != 2:
-        raise ValueError(f"{sides} must both be (batch, classes)")
+        raise ValueError(f"{sides} must both be (batch, {of})")
     if ours[1] != theirs[1]:
-        raise ValueError(f"{sides} differ in classes")
+        raise ValueError(f"{sides} differ in {of}")
     if ours[0] != theirs[0]:
         raise ValueError(f"{sides} differ in batch size")
     if 0 in ours:

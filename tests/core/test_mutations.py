@@ -2,11 +2,12 @@
 
 import inspect
 import types
+from functools import partial
 
 import pytest
 import test_losses
 
-from kdlab.losses import common, response
+from kdlab.losses import common, lists, response
 
 MUTATIONS = {
     "KL arguments swapped": (response, "F.kl_div(student, teacher,", "F.kl_div(teacher, student,"),
@@ -23,6 +24,25 @@ MUTATIONS = {
     "gradient into the teacher": (common, "teacher.detach()", "teacher"),
     "student detached": (common, "loss(student.to", "loss(student.detach().to"),
     "half precision kept": (common, ", torch.float32)", ", torch.float16)"),
+}
+LISTS = {
+    "sum from the best down": (".flip(1).logcumsumexp(dim=1).flip(1)", ".logcumsumexp(dim=1)"),
+    "order of the student": ("best, counts = _best(teacher, top)", "best, counts = _best(student, top)"),
+    "others left out": ("torch.logaddexp(", "(lambda below, others: below)("),
+    "the best counted again among the others": ("student.scatter(1, best, OUT)", "student"),
+    "mean over the best": ("counts).sum(dim=1).mean()", "counts).mean(dim=1).mean()"),
+    "mean over lists forgotten": ("sum(dim=1).mean() + ", "sum(dim=1).sum() + "),
+    "KL arguments swapped": ("F.kl_div(student, teacher,", "F.kl_div(teacher, student,"),
+    "missing T squared": (" * temperature**2", ""),
+    "temperature on the teacher only": ("student_scores / temperature", "student_scores"),
+    "weights not normalised": (".softmax(dim=0)", ".exp()"),
+    "weights turned round": (".div(-decay)", ".div(decay)"),
+    "sigmoid of the wrong sign": ("F.logsigmoid(student)", "F.logsigmoid(-student)"),
+    "always among the list": ("if among else F.logsigmoid(student)", "if True else 0"),
+    "never among the list": ("if among else", "if False else"),
+    "both sides softened": ("(student, (teacher", "(student / temperature, (teacher"),
+    "a sum over items": ("each.mean()", "each.sum()"),
+    "items that do not count": ("masked_fill(~candidates, OUT)", "masked_fill(~candidates, 0.0)"),
 }
 
 
@@ -57,3 +77,34 @@ def test_the_checks_pass_without_a_bug():
 def test_the_reference_table_catches(name):
     with pytest.raises((AssertionError, RuntimeError)):
         checks(planted(*MUTATIONS[name]))
+
+
+def planted_in_lists(old, new):
+    """``kdlab.losses.lists`` with ``old`` replaced by ``new``, as one of its functions by name."""
+    source = inspect.getsource(lists)
+    assert old in source, f"{old!r} is not in kdlab.losses.lists any more"
+    mutant = types.ModuleType("mutant")
+    exec(source.replace(old, new), mutant.__dict__)
+    return mutant
+
+
+def check_lists(module):
+    for loss, student, teacher, options, value, norm in test_losses.REFERENCE:
+        if loss.__module__ == lists.__name__:
+            mine = getattr(module, loss.__name__)
+            twice = [side.repeat(2, 1) for side in (student, teacher)]
+            assert mine(*twice, **options).item() == pytest.approx(value, rel=1e-6)
+            test_losses.test_reference_value_and_gradient(mine, student, teacher, options, value, norm)
+    for loss in test_losses.LISTS:
+        mine = partial(getattr(module, getattr(loss, "func", loss).__name__), **getattr(loss, "keywords", {}))
+        test_losses.test_items_that_do_not_count_are_as_if_they_were_not_there(mine)
+
+
+def test_the_checks_of_lists_pass_without_a_bug():
+    check_lists(planted_in_lists("OUT", "OUT"))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_reference_table_catches_it_in_a_list(name):
+    with pytest.raises((AssertionError, RuntimeError)):
+        check_lists(planted_in_lists(*LISTS[name]))
