@@ -1,8 +1,10 @@
-"""A recommender to be read: a row of numbers a user, a row an item, and their products."""
+"""A recommender to be read: numbers a user, numbers an item, their products; and the search for the best."""
 
+import torch
 from torch import nn
 
 SPREAD = 0.1  # of the first weights
+CHUNK = 8192  # items whose lists are found at once
 
 
 class Factorisation(nn.Module):
@@ -32,3 +34,44 @@ class Factorisation(nn.Module):
 
 
 STUDENTS = {"factorisation": Factorisation}
+
+
+class Search(nn.Module):
+    """The k best of all items (I, columns) for users' numbers: (B, columns) to places (B, k), best first."""
+
+    def __init__(self, items, *, k=10):
+        super().__init__()
+        self.items, self.k = items, k
+
+    def forward(self, rows):
+        return (rows @ self.items.T).topk(self.k, dim=1).indices
+
+
+class Index(nn.Module):
+    """The same by looking at a few lists of items only, so that some of the best are missed.
+
+    Each item stands in the list of the nearest of ``lists`` items that were drawn as centres; a user's best
+    are looked for in the ``probes`` lists whose centres have the highest scores (inverted lists; Jégou et al.
+    2011). Rows are asked one by one.
+    """
+
+    def __init__(self, items, *, lists, probes, k=10, seed=0):
+        super().__init__()
+        self.k, self.probes = k, probes
+        drawn = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))[:lists]
+        self.centres = items[drawn]
+        half = self.centres.square().sum(dim=1) / 2
+        nearest = torch.cat([(some @ self.centres.T - half).argmax(dim=1) for some in items.split(CHUNK)])
+        self.places = nearest.argsort()
+        self.items = items[self.places]
+        self.ends = [0, *nearest.bincount(minlength=lists).cumsum(0).tolist()]
+
+    def forward(self, rows):
+        return torch.stack([self._best(row) for row in rows])
+
+    def _best(self, row):
+        lists = (self.centres @ row).topk(self.probes).indices.tolist()
+        parts = [slice(self.ends[one], self.ends[one + 1]) for one in lists]
+        scores = torch.cat([self.items[part] @ row for part in parts])
+        best = scores.topk(min(self.k, len(scores))).indices
+        return torch.cat([self.places[part] for part in parts])[best]
