@@ -7,8 +7,6 @@ may be the best (Krichene and Rendle 2020).
 
 import torch
 
-from kdlab.losses.common import check_logits
-
 OUT = -1e30  # the score of what may not be recommended
 
 
@@ -29,15 +27,13 @@ def ndcg(scores, gains, candidates=None, *, k=10):
     Raises
     ------
     ValueError
-        If the shapes differ, a score is not finite, or nobody has a gain.
+        If the shapes differ, there are fewer than k items, a score is not finite, or nobody has a gain.
     """
     from sklearn.metrics import ndcg_score
 
-    tied = (scores.sort(dim=1).values.diff(dim=1) == 0).any(dim=1)
-    scores, gains = _lists(scores, gains, candidates)
-    some = gains.sum(dim=1) > 0
-    if not some.any():
-        raise ValueError(f"none of {len(gains)} users has a gain among the candidates")
+    unmasked = scores
+    scores, gains, some = _lists(scores, gains, candidates, k)
+    tied = (unmasked.sort(dim=1).values.diff(dim=1) == 0).any(dim=1)
     total = 0.0
     for rows, none_tied in ((some & ~tied, True), (some & tied, False)):  # without ties there is a short way
         if rows.any():
@@ -51,11 +47,8 @@ def found(scores, wanted, candidates=None, *, k=10):
 
     Where more than k are wanted, k are the most that can be found. Errors as for :func:`ndcg`.
     """
-    scores, wanted = _lists(scores, wanted, candidates)
+    scores, wanted, some = _lists(scores, wanted, candidates, k)
     possible = wanted.sum(dim=1)
-    some = possible > 0
-    if not some.any():
-        raise ValueError(f"none of {len(wanted)} users wants a candidate")
     hits = wanted.gather(1, best(scores, k=k)).sum(dim=1)
     return 100 * (hits / possible.clamp(max=k))[some].mean().item()
 
@@ -82,15 +75,26 @@ def gini(recommended, items):
     return 100 * ((2 * rank - items - 1) @ counts / (items * counts.sum())).item()
 
 
-def _lists(scores, gains, candidates):
-    check_logits(scores, gains, what="scores", of="items")
+def _lists(scores, gains, candidates, k):
+    """Both in float64, without what is no candidate, and which users have a gain."""
+    ours, theirs = tuple(scores.shape), tuple(gains.shape)
+    if ours != theirs or len(ours) != 2 or 0 in ours:
+        raise ValueError(f"scores {ours} and gains {theirs} must both be (users, items)")
+    if not 1 <= k <= ours[1]:
+        raise ValueError(f"k must lie between 1 and the {ours[1]} items, got {k}")
     scores, gains = scores.double(), gains.double()
     if candidates is not None:
+        if candidates.shape != ours or candidates.dtype != torch.bool:
+            kind = str(candidates.dtype).removeprefix("torch.")
+            raise ValueError(f"candidates must be bool {ours}, got {kind} {tuple(candidates.shape)}")
         scores, gains = scores.masked_fill(~candidates, OUT), gains.masked_fill(~candidates, 0)
     if not scores.isfinite().all():
         bad = int((~scores.isfinite()).any(dim=1).sum())
         raise ValueError(f"{bad} of {len(scores)} rows of scores are not finite")
-    return scores, gains
+    some = gains.sum(dim=1) > 0
+    if not some.any():
+        raise ValueError(f"none of {len(gains)} users has a gain among the candidates")
+    return scores, gains, some
 
 
 def with_drawn(wanted, candidates, count, *, seed=0):

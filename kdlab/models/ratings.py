@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 SPREAD = 0.1  # of the first weights
-CHUNK = 8192  # items whose lists are found at once
+CHUNK = 4096  # items whose lists are found at once
 
 
 class Factorisation(nn.Module):
@@ -41,7 +41,7 @@ class Search(nn.Module):
 
     def __init__(self, items, *, k=10):
         super().__init__()
-        self.items, self.k = items, k
+        self.items, self.k = items.detach(), k
 
     def forward(self, rows):
         return (rows @ self.items.T).topk(self.k, dim=1).indices
@@ -57,11 +57,19 @@ class Index(nn.Module):
 
     def __init__(self, items, *, lists, probes, k=10, seed=0):
         super().__init__()
-        self.k, self.probes = k, probes
+        if not 1 <= probes <= lists <= len(items):
+            raise ValueError(
+                f"{probes} probes, {lists} lists and {len(items)} items must be in this order, from 1"
+            )
+        self.k, self.probes, items = k, probes, items.detach()
         drawn = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))[:lists]
         self.centres = items[drawn]
         half = self.centres.square().sum(dim=1) / 2
-        nearest = torch.cat([(some @ self.centres.T - half).argmax(dim=1) for some in items.split(CHUNK)])
+        nearest = torch.empty(len(items), dtype=torch.int64)
+        near = torch.empty(CHUNK, lists)  # made once: made anew for each chunk, it would fill the memory
+        for some, lists_of in zip(items.split(CHUNK), nearest.split(CHUNK)):
+            torch.addmm(-half, some, self.centres.T, out=near[: len(some)])
+            torch.argmax(near[: len(some)], dim=1, out=lists_of)
         self.places = nearest.argsort()
         self.items = items[self.places]
         self.ends = [0, *nearest.bincount(minlength=lists).cumsum(0).tolist()]

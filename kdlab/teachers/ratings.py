@@ -22,7 +22,7 @@ def clicks(clicked, *, weight=1.0):
     """Match clicks (U, I) by softmax over all items: a user counts as often as they clicked.
 
     The mean over users of the cross-entropy, summed over a user's clicks and divided by the mean number of
-    clicks (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering", equation 2). ValueError
+    clicks (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering"). ValueError
     if there is no click.
     """
     if not clicked.any():
