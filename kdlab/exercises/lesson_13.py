@@ -5,89 +5,77 @@ from functools import partial
 import torch
 
 from kdlab.exercises.core import Exercise, Mistake, value
-from kdlab.exercises.drawn import expected_hits, first_in
 from kdlab.exercises.own import OwnStudy
-from kdlab.losses import ranked_list_loss
+from kdlab.exercises.recommending import (
+    before_after,
+    expected_hits,
+    first_hit,
+    first_in,
+    gain,
+    list_loss,
+    matched,
+    right_sums,
+    tail,
+    two_lists,
+    users,
+)  # fmt: skip
+from kdlab.losses import listwise_loss, ranked_list_loss
 from kdlab.metrics.ratings import ndcg
-
-OUT = -1e9
-
-
-def _users(users, items, k):
-    """Scores, held-out clicks, clicks and k; the best scores are clicked, one user holds nothing out."""
-    random = torch.Generator().manual_seed(users)
-    scores = torch.randn(users, items, generator=random)
-    clicked = torch.zeros(users, items, dtype=torch.bool).scatter(1, scores.topk(2, dim=1).indices, True)
-    held_out = (torch.rand(users, items, generator=random) < 0.35) & ~clicked
-    held_out[0, -k - 1 :] = ~clicked[0, -k - 1 :]  # more than fit into the list
-    held_out[-1] = False
-    return scores, held_out, clicked, k
-
-
-def _gain(
-    scores, held_out, clicked, k, *, taken_out=lambda s, c: s.masked_fill(c, OUT), later=1, cut=True,
-    discount=lambda r: 1 / torch.log2(r), ideal=lambda n, k: n.clamp(max=k), some=True, down=True, mean=None,
-):  # fmt: skip
-    scores = taken_out(scores.double(), clicked)
-    order = scores.argsort(dim=1, descending=down)
-    hits = held_out.gather(1, order).double()
-    weights = discount(torch.arange(1, scores.shape[1] + 1) + float(later))
-    counts = held_out.sum(dim=1)
-    gained = (hits * weights)[:, : k if cut else None].sum(dim=1)
-    possible = torch.stack([weights[: int(n)].sum() for n in ideal(counts, k)])
-    rows = counts > 0 if some else counts >= 0
-    gained, possible = gained[rows], possible[rows]
-    if mean:
-        return 100 * mean(gained, possible)
-    return 100 * (gained / possible.where(possible > 0, torch.tensor(1.0).double())).mean()
-
 
 NDCG = Exercise(
     "13.1", "The first ten", see="What is counted",
     right="All items are ranked but those that the user has clicked, and the best list of each user counts 100.",
     reference=lambda s, h, c, k: ndcg(s, h, ~c, k=k), observe=value,
     cases={
-        "three users, eight items, k = 3": partial(_users, 3, 8, 3),
-        "six users, fourteen items, k = 4": partial(_users, 6, 14, 4),
+        "four users, eight items, k = 3": partial(users, 4, 8, 3, 11),
+        "seven users, fourteen items, k = 4": partial(users, 7, 14, 4, 12),
     },
     mistakes=[
         Mistake("clicked items recommended again",
             "What was clicked in training has the highest scores and is no held-out click: it fills the list. Take it out.",
-            partial(_gain, taken_out=lambda s, c: s)),
+            partial(gain, taken_out=lambda s, c: s)),
         Mistake("clicked items set to 0, not taken out",
             "A score of 0 is a score: others are below it. Give them one below all others, such as -inf.",
-            partial(_gain, taken_out=lambda s, c: s.masked_fill(c, 0.0)), partial(_gain, taken_out=lambda s, c: s * ~c)),
+            partial(gain, taken_out=lambda s, c: s.masked_fill(c, 0.0)), partial(gain, taken_out=lambda s, c: s * ~c)),
         Mistake("only clicked items ranked", "The mask is the wrong way round: candidates are what the user has not clicked.",
-            partial(_gain, taken_out=lambda s, c: s.masked_fill(~c, OUT))),
+            partial(gain, taken_out=lambda s, c: s.masked_fill(~c, -1e9))),
         Mistake("the best list taken as always full",
             "A user with two held-out clicks cannot have more than two: their best list is these two at the top.",
-            partial(_gain, ideal=lambda n, k: torch.full_like(n, k))),
+            partial(gain, ideal=lambda n, k: torch.full_like(n, k))),
         Mistake("the best list not cut at k",
             "Whoever holds out more than k can be shown only k of them: the best list ends there, too.",
-            partial(_gain, ideal=lambda n, k: n)),
+            partial(gain, ideal=lambda n, k: n)),
         Mistake("not divided by the best list", "That is DCG. Divide each user's by the highest that is possible for them.",
-            partial(_gain, mean=lambda g, p: g.mean()), partial(_gain, mean=lambda g, p: g.mean() / 100)),
+            partial(gain, mean=lambda g, p, n: g.mean()), partial(gain, mean=lambda g, p, n: g.mean() / 100)),
+        Mistake("divided by how many were held out", "The best list has a discount, too: divide by its DCG.",
+            partial(gain, mean=lambda g, p, n: (g / n).mean())),
+        Mistake("clicks of training are gains", "They are known already. Only held-out clicks are gains.",
+            lambda s, h, c, k: gain(s, h | c, c, k)),
+        Mistake("only the first hit counts", "That is a hit rate, or a reciprocal rank. Each hit in the list is a gain.",
+            partial(first_hit, worth=lambda r: 1.0 + 0 * r), partial(first_hit, worth=lambda r: 1 / r)),
         Mistake("sums divided, not users",
             "First each user's share, then the mean: otherwise those with many held-out clicks count most.",
-            partial(_gain, mean=lambda g, p: g.sum() / p.sum())),
+            partial(gain, mean=lambda g, p, n: g.sum() / p.sum())),
         Mistake("users who held nothing out count as 0", "For them there is nothing to find. Leave them out of the mean.",
-            partial(_gain, some=False)),
+            partial(gain, some=False)),
         Mistake("the whole list counted", "Only the first k places count.",
-            partial(_gain, cut=False), partial(_gain, cut=False, ideal=lambda n, k: n)),
+            partial(gain, cut=False), partial(gain, cut=False, ideal=lambda n, k: n)),
         Mistake("no discount: recall", "Every place counts alike here. Divide the gain at rank r by log2(r + 1).",
-            partial(_gain, discount=torch.ones_like)),
+            partial(gain, discount=torch.ones_like), partial(gain, discount=torch.ones_like, ideal=lambda n, k: n)),
         Mistake("no discount: precision", "These are hits divided by k. NDCG divides by log2(r + 1), and by the best list.",
-            partial(_gain, discount=torch.ones_like, ideal=lambda n, k: torch.full_like(n, k))),
+            partial(gain, discount=torch.ones_like, ideal=lambda n, k: torch.full_like(n, k))),
         Mistake("one place too far", "Rank 1 is divided by log2(2) = 1, rank 2 by log2(3). Yours begin one later.",
-            partial(_gain, later=2)),
+            partial(gain, later=2)),
         Mistake("divided by the rank itself", "The discount is a logarithm: 1, 1.58, 2, ... and not 1, 2, 3.",
-            partial(_gain, discount=lambda r: 1 / (r - 1)), partial(_gain, discount=lambda r: 1 / r)),
+            partial(gain, discount=lambda r: 1 / (r - 1)), partial(gain, discount=lambda r: 1 / r)),
+        Mistake("1 added in the wrong place", "It is log2(r + 1), and not 1 + log2(r).",
+            partial(gain, discount=lambda r: 1 / (1 + torch.log2(r - 1)))),
         Mistake("the logarithm of the discount forgotten at rank 1", "With log2(r) rank 1 would divide by 0: it is log2(r + 1).",
-            partial(_gain, later=0, discount=lambda r: 1 / torch.log2(r.clamp(min=2)))),
-        Mistake("the worst items first", "argsort sorts upwards. The highest score comes first.", partial(_gain, down=False),
-            partial(_gain, taken_out=lambda s, c: (-s).masked_fill(c, OUT))),
+            partial(gain, later=0, discount=lambda r: 1 / torch.log2(r.clamp(min=2)))),
+        Mistake("the worst items first", "argsort sorts upwards. The highest score comes first.", partial(gain, down=False),
+            partial(gain, taken_out=lambda s, c: (-s).masked_fill(c, -1e9))),
         Mistake("one number a user", "The users' numbers are right. Take their mean.",
-            partial(_gain, mean=lambda g, p: g / p), partial(_gain, mean=lambda g, p: (g / p).sum())),
+            partial(gain, mean=lambda g, p, n: g / p), partial(gain, mean=lambda g, p, n: (g / p).sum())),
         Mistake("scores as gains", "The gain of an item is whether it was held out, and not its score.",
             lambda s, h, c, k: ndcg(s, s.sigmoid(), ~c, k=k)),
     ],
@@ -110,9 +98,12 @@ DRAWN = Exercise(
             first_in(lambda r, i, n, k: (r * n / i <= k).double()), first_in(lambda r, i, n, k: ((r - 1) * n / (i - 1) + 1 <= k).double()),
             first_in(lambda r, i, n, k: ((r - 1) * n / (i - 1) < k).double())),
         Mistake("drawn with putting back", "No item is drawn twice: the count is hypergeometric, not binomial.",
-            expected_hits(back=True)),
+            expected_hits(back=True), expected_hits(back=True, better=lambda r: r, others=lambda i: i),
+            expected_hits(back=True, most=lambda k: 0, only_if=lambda k: k > 1)),
+        Mistake("the rank has no say", "That is the chance of an item drawn like the others. Yours has a rank: r - 1 are better.",
+            lambda r, i, n, k: k / (n + 1)),
         Mistake("the item counted before itself", "An item at rank r has r - 1 better ones.",
-            expected_hits(better=lambda r: r)),
+            expected_hits(better=lambda r: r), expected_hits(better=lambda r: r, others=lambda i: i)),
         Mistake("one better item too many allowed", "To be among the first k, at most k - 1 better ones may be drawn.",
             expected_hits(most=lambda k: k)),
         Mistake("the item drawn against itself", "It stands in the list anyway. The others are drawn from items - 1.",
@@ -121,7 +112,8 @@ DRAWN = Exercise(
             expected_hits(kind="pmf")),
         Mistake("no better one at all", "That is the chance to come first. For the first k, up to k - 1 better ones may be drawn.",
             expected_hits(most=lambda k: 0, only_if=lambda k: k > 1)),
-        Mistake("the chance to miss", "That is 1 minus what is asked.", expected_hits(kind="sf")),
+        Mistake("the chance to miss", "That is 1 minus what is asked.", expected_hits(kind="sf"), expected_hits(kind="sf", most=lambda k: k)),
+        Mistake("the median", "The mean is asked for.", expected_hits(over=lambda p: p.median())),
         Mistake("one too few drawn", "All of them are drawn beside the item.", expected_hits(drawn=lambda n: n - 1)),
         Mistake("the mean rank taken first", "The chance falls steeply at first: take each user's chance, then the mean.",
             lambda r, i, n, k: expected_hits()(r.double().mean()[None], i, n, k)),
@@ -131,132 +123,106 @@ DRAWN = Exercise(
 )  # fmt: skip
 
 
-def _lists(rows, items, top):
-    random = torch.Generator().manual_seed(rows)
-    return (*(2 * torch.randn(rows, items, generator=random) for _ in range(2)), top)
-
-
-def _list_loss(
-    s, t, top, *, order=lambda s, t: t.argsort(dim=1, descending=True), below=True, others=True, cumulate=None,
-    over=lambda terms: terms.sum(dim=1).mean(), whole=False,
-):  # fmt: skip
-    s = s.gather(1, order(s, t))
-    end = s.shape[1] if whole or others else top
-    terms = []
-    for k in range(s.shape[1] if whole else top):
-        if cumulate:
-            left = cumulate(s, k, top)
-        else:
-            left = s[:, k:end] if below else torch.cat([s[:, k : k + 1], s[:, top:]], dim=1)
-        terms.append(left.logsumexp(dim=1) - s[:, k])
-    return over(torch.stack(terms, dim=1))
-
-
 RANKED = Exercise(
     "13.3", "The best in order, the rest below", see="What of a list can be matched",
     right="Each of the best against all that is left: those after it, and the others as one group.",
     reference=lambda s, t, top: ranked_list_loss(s, t, top=top),
     cases={
-        "one list of five, the best two": partial(_lists, 1, 5, 2),
-        "three lists of eight, the best three": partial(_lists, 3, 8, 3),
+        "one list of five, the best two": partial(two_lists, 1, 5, 2),
+        "three lists of eight, the best three": partial(two_lists, 3, 8, 3),
     },
     mistakes=[
         Mistake("summed from the best down",
             "logcumsumexp adds up from the left: it holds what came before. What is left stands to the right: flip, add up, flip back.",
-            partial(_list_loss, cumulate=lambda s, k, top: torch.cat([s[:, : k + 1], s[:, top:]], 1))),
+            partial(list_loss, cumulate=lambda s, k, top: torch.cat([s[:, : k + 1], s[:, top:]], 1)),
+            matched(lambda z: z.logcumsumexp(dim=1))),
+        Mistake("flipped once only", "After the sum the list must be turned back, or each place meets another's sum.",
+            matched(lambda z: z.flip(1).logcumsumexp(dim=1)), matched(lambda z: z.logcumsumexp(dim=1).flip(1))),
+        Mistake("ranks in place of places", "argsort of argsort gives each item's rank. To put scores in order, gather at the places: one argsort.",
+            matched(right_sums, order=lambda t: t.argsort(dim=1, descending=True).argsort(dim=1))),
+        Mistake("one place too many or too few", "The sum runs over exactly top places.",
+            matched(right_sums, part=lambda terms, top: terms[:, : top + 1]), matched(right_sums, part=lambda terms, top: terms[:, : top - 1])),
+        Mistake("the last places", "The best stand at the beginning.", matched(right_sums, part=lambda terms, top: terms[:, -top:])),
+        Mistake("scores added up, not their exponentials", "Below the line stand exponentials: logcumsumexp, not cumsum.",
+            matched(lambda z: z.flip(1).cumsum(dim=1).flip(1))),
+        Mistake("all scores matched, no order", "That is ListNet: the whole distribution, and no best top.",
+            lambda s, t, top: listwise_loss(s, t)),
         Mistake("the order of the student", "The list is the teacher's: its scores say which are the best, and in which order.",
-            partial(_list_loss, order=lambda s, t: s.detach().argsort(dim=1, descending=True))),
+            partial(list_loss, order=lambda s, t: s.detach().argsort(dim=1, descending=True))),
         Mistake("the teacher's worst", "argsort sorts upwards: the highest score comes first.",
-            partial(_list_loss, order=lambda s, t: t.argsort(dim=1))),
+            partial(list_loss, order=lambda s, t: t.argsort(dim=1))),
         Mistake("the others left out",
             "Without them nothing says that the best stand above the rest: all of them may end at the bottom.",
-            partial(_list_loss, others=False)),
+            partial(list_loss, others=False)),
         Mistake("the best not compared among themselves",
             "Each of the best stands against the others alone here, so that their own order does not count.",
-            partial(_list_loss, below=False)),
+            partial(list_loss, below=False)),
         Mistake("the others in order as well", "Beyond the best, the order is noise that a narrow student has no room for. Stop at top.",
-            partial(_list_loss, whole=True)),
+            partial(list_loss, whole=True)),
         Mistake("nothing is taken off the list", "Once the first is placed, the second competes with what is left, not with the first.",
-            partial(_list_loss, cumulate=lambda s, k, top: s)),
+            partial(list_loss, cumulate=lambda s, k, top: s)),
         Mistake("the item itself is not among what is left", "The item competes too: the sum below the line begins with it.",
-            partial(_list_loss, cumulate=lambda s, k, top: s[:, k + 1 :])),
+            partial(list_loss, cumulate=lambda s, k, top: s[:, k + 1 :])),
         Mistake("only the first place", "That is the loss of the first place. The sum runs over the best top.",
-            partial(_list_loss, over=lambda terms: terms[:, 0].mean())),
+            partial(list_loss, over=lambda terms: terms[:, 0].mean())),
         Mistake("a mean over the places", "The places are added up, the lists averaged.",
-            partial(_list_loss, over=lambda terms: terms.mean())),
+            partial(list_loss, over=lambda terms: terms.mean())),
         Mistake("a sum over the lists", "The places are added up, the lists averaged.",
-            partial(_list_loss, over=lambda terms: terms.sum())),
-        Mistake("one number a list", "The lists' numbers are right. Take their mean.", partial(_list_loss, over=lambda terms: terms.sum(dim=1))),
+            partial(list_loss, over=lambda terms: terms.sum())),
+        Mistake("one number a list", "The lists' numbers are right. Take their mean.", partial(list_loss, over=lambda terms: terms.sum(dim=1))),
         Mistake("the likelihood of the whole, not its logarithm", "Minus the logarithm of the likelihood is asked for.",
-            partial(_list_loss, over=lambda terms: (-terms.sum(dim=1)).exp().mean()),
-            partial(_list_loss, over=lambda terms: -(-terms.sum(dim=1)).exp().mean())),
+            partial(list_loss, over=lambda terms: (-terms.sum(dim=1)).exp().mean()),
+            partial(list_loss, over=lambda terms: -(-terms.sum(dim=1)).exp().mean())),
         Mistake("student and teacher swapped", "The first argument is the student's, and it must have the gradient.",
-            lambda s, t, top: _list_loss(t, s, top)),
+            lambda s, t, top: list_loss(t, s, top)),
         Mistake("probabilities in place of scores", "The softmax is in the formula already: put in the scores as they are.",
-            lambda s, t, top: _list_loss(s.softmax(1), t, top), lambda s, t, top: _list_loss(s.log_softmax(1).exp(), t.softmax(1), top)),
+            lambda s, t, top: list_loss(s.softmax(1), t, top), lambda s, t, top: list_loss(s.log_softmax(1).exp(), t.softmax(1), top)),
         Mistake("the student detached", "The value is right, but no gradient reaches the student.",
-            lambda s, t, top: _list_loss(s.detach(), t, top)),
+            lambda s, t, top: list_loss(s.detach(), t, top)),
     ],
 )  # fmt: skip
-
-
-def _before_after(users):
-    """Each user's score before and after, and how often they clicked; all different."""
-    random = torch.Generator().manual_seed(users)
-    before = 60 + 10 * torch.randn(users, generator=random, dtype=torch.float64)
-    counts = 3 * torch.randperm(users, generator=random) ** 2 + 5
-    return before, before + torch.randn(users, generator=random, dtype=torch.float64), counts
-
-
-def _tail(
-    before,
-    after,
-    counts,
-    *,
-    by=lambda b, a, c: c,
-    share=3,
-    down=False,
-    of=lambda b, a, rows, rest: (a - b)[rows].mean(),
-):
-    order = by(before, after, counts).argsort(descending=down)
-    cut = len(order) // share
-    return of(before, after, order[:cut], order[cut:])
 
 
 TAIL = Exercise(
     "13.4", "Those who click least", see="Who gains, and who loses",
     right="A mean over all users says little of those of whom little is known.",
-    reference=_tail, observe=value,
-    cases={"six users": partial(_before_after, 6), "thirty users": partial(_before_after, 30)},
+    reference=tail, observe=value,
+    cases={"six users": partial(before_after, 6), "thirty users": partial(before_after, 30)},
     mistakes=[
-        Mistake("all users", "That is the mean over everybody. Take the third with the fewest clicks.", partial(_tail, share=1)),
-        Mistake("those who click most", "The order is turned round: the fewest clicks are asked for.", partial(_tail, down=True)),
+        Mistake("all users", "That is the mean over everybody. Take the third with the fewest clicks.", partial(tail, share=1)),
+        Mistake("those who click most", "The order is turned round: the fewest clicks are asked for.", partial(tail, down=True)),
         Mistake("those who were served worst", "Sort by clicks, not by the score: whoever was lowest is likely to rise, by chance alone.",
-            partial(_tail, by=lambda b, a, c: b), partial(_tail, by=lambda b, a, c: a)),
+            partial(tail, by=lambda b, a, c: b), partial(tail, by=lambda b, a, c: a)),
         Mistake("those who gained least (or most)", "The group was chosen by the very gain that is asked for. Sort by clicks.",
-            partial(_tail, by=lambda b, a, c: a - b), partial(_tail, by=lambda b, a, c: b - a)),
-        Mistake("half of the users", "A third is asked for.", partial(_tail, share=2)),
+            partial(tail, by=lambda b, a, c: a - b), partial(tail, by=lambda b, a, c: b - a)),
+        Mistake("half of the users", "A third is asked for.", partial(tail, share=2), lambda b, a, c: (a - b)[c < c.median()].mean()),
+        Mistake("weighted by clicks", "Then those who click most count most. Every user of the third counts once.",
+            lambda b, a, c: ((a - b) * c).sum() / c.sum()),
+        Mistake("the third in the middle", "The fewest clicks are asked for.", lambda b, a, c: (a - b)[c.argsort()[len(c) // 3 : 2 * (len(c) // 3)]].mean()),
         Mistake("the first third in the list", "The first third stands there by accident. Sort by clicks first.",
-            partial(_tail, by=lambda b, a, c: torch.arange(len(c)))),
+            partial(tail, by=lambda b, a, c: torch.arange(len(c)))),
         Mistake("below the mean number of clicks", "Clicks are skewed: most users are below the mean. Take a third by rank.",
             lambda b, a, c: (a - b)[c < c.double().mean()].mean()),
-        Mistake("all but the third", "That is what the others gain.", partial(_tail, of=lambda b, a, rows, rest: (a - b)[rest].mean())),
+        Mistake("all but the third", "That is what the others gain.", partial(tail, of=lambda b, a, rows, rest: (a - b)[rest].mean())),
         Mistake("set against the other users", "That is how much more the third gains than the rest. Its own gain is asked for.",
-            partial(_tail, of=lambda b, a, rows, rest: (a - b)[rows].mean() - (a - b)[rest].mean())),
+            partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].mean() - (a - b)[rest].mean()),
+            partial(tail, of=lambda b, a, rows, rest: a[rows].mean() - b.mean())),
         Mistake("the score afterwards", "That is where they stand, not what they gained: take off the score before.",
-            partial(_tail, of=lambda b, a, rows, rest: a[rows].mean()), partial(_tail, of=lambda b, a, rows, rest: b[rows].mean())),
+            partial(tail, of=lambda b, a, rows, rest: a[rows].mean()), partial(tail, of=lambda b, a, rows, rest: b[rows].mean())),
         Mistake("a ratio", "A difference in points is asked for.",
-            partial(_tail, of=lambda b, a, rows, rest: a[rows].mean() / b[rows].mean()),
-            partial(_tail, of=lambda b, a, rows, rest: (a / b)[rows].mean()),
-            partial(_tail, of=lambda b, a, rows, rest: 100 * (a / b - 1)[rows].mean())),
+            partial(tail, of=lambda b, a, rows, rest: a[rows].mean() / b[rows].mean()),
+            partial(tail, of=lambda b, a, rows, rest: (a / b)[rows].mean()),
+            partial(tail, of=lambda b, a, rows, rest: 100 * (a / b - 1)[rows].mean())),
         Mistake("the median", "The mean is asked for, as intervals are about means.",
-            partial(_tail, of=lambda b, a, rows, rest: (a - b)[rows].median())),
-        Mistake("a sum", "The gains are right. Take their mean.", partial(_tail, of=lambda b, a, rows, rest: (a - b)[rows].sum())),
-        Mistake("one number a user", "The gains are right. Take their mean.", partial(_tail, of=lambda b, a, rows, rest: (a - b)[rows])),
+            partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].median())),
+        Mistake("a sum", "The gains are right. Take their mean.", partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].sum()),
+            partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].sum() / (len(rows) + len(rest)))),
+        Mistake("the spread", "The mean is asked for.", partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].std())),
+        Mistake("one number a user", "The gains are right. Take their mean.", partial(tail, of=lambda b, a, rows, rest: (a - b)[rows])),
         Mistake("the share of them that gain", "That counts how many gain, not how much.",
-            partial(_tail, of=lambda b, a, rows, rest: (a > b)[rows].double().mean())),
+            partial(tail, of=lambda b, a, rows, rest: (a > b)[rows].double().mean())),
         Mistake("gains without their sign", "Losses count as losses: leave the sign.",
-            partial(_tail, of=lambda b, a, rows, rest: (a - b)[rows].abs().mean())),
+            partial(tail, of=lambda b, a, rows, rest: (a - b)[rows].abs().mean())),
     ],
 )  # fmt: skip
 
