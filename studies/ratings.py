@@ -253,8 +253,12 @@ def _less(share, d):
 
 @cache
 def width(columns, seeds):
-    """What a column is worth, beside what a list is worth."""
-    return measured(tuned("ranked list"), columns, seeds)
+    """What a column is worth, beside what a list is worth: alone, as the tuning chose it, or with clicks."""
+    size = settings()["clicks"]
+    arms = tuned("ranked list") | {"clicks and ranked list": arm(LISTS["ranked list"], size, 1, 1)}
+    arms["clicks, less small"] = own_clicks(size / 2)
+    arms["clicks and ranked list, less small"] = arm(LISTS["ranked list"], size / 2, 1, 1)
+    return measured(arms, columns, seeds)
 
 
 def part(study, columns, what, seeds):
