@@ -276,7 +276,7 @@ STUDIES = {
     **parts("lists", lists, 4),
     **{
         name: study
-        for columns in (2, 8, 16)
+        for columns in (2, 4, 8, 16)
         for name, study in parts(f"width {columns}", width, columns, *BOTH).items()
     },
     **parts("longer history", history, 8, *BOTH, "tail users"),
