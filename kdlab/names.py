@@ -1,13 +1,15 @@
-"""Names: near ones, those of others made harmless, what the files of a folder declare, digests."""
+"""Names and other words for an error's line; what the files of a folder declare, digests."""
 
 import difflib
 import hashlib
 import html
 import importlib
 import pkgutil
+import re
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
+LONGEST = 200  # characters of somebody else's words there
 
 
 def nearest(name, names):
@@ -39,6 +41,24 @@ def literal(text):
     bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     joiners = "\u200c\u200d"  # some scripts and emoji cannot be written without them
     return "".join("\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in str(text))
+
+
+def shown(value, as_text=str):
+    """A value of somebody else's for an error's line: short, and whatever it is."""
+    try:
+        return _short(literal(as_text(value)))
+    except Exception:  # a number of too many digits, a class with a mind of its own
+        return f"a {type(value).__name__}"
+
+
+def reason(error):
+    """What an error says, in one line and without addresses in memory; its kind, where it says nothing."""
+    text = literal(" ".join(str(error).split())) or type(error).__name__
+    return _short(re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", text))
+
+
+def _short(text):
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def in_markdown(text):

@@ -5,7 +5,8 @@ import json
 import sys
 from contextlib import contextmanager
 
-from kdlab.files import write_atomically
+from kdlab.files import read_json, write_atomically
+from kdlab.names import shown
 from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "identity.json"
@@ -42,7 +43,9 @@ def refuse_another(path, theirs, ours, remedy):
         default = OPTIONS[key].metadata["unset"] if key in OPTIONS else now
         there = theirs.get(key, default)
         if there is not REQUIRED and _plain(there) != _plain(now):
-            raise ValueError(f"{path} is of another run; {key}: there {there}, now {now}; {remedy}")
+            raise ValueError(
+                f"{path} is of another run; {key}: there {shown(there)}, now {shown(now)}; {remedy}"
+            )
 
 
 def refuse_another_run(folder, identity):
@@ -50,11 +53,11 @@ def refuse_another_run(folder, identity):
     path = folder / NAME
     if not (path.exists() and begun(folder)):
         return None
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        known.keys()
-    except (ValueError, AttributeError, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
+    remedy = f"delete the folder {folder}"
+    known = read_json(path, remedy)
+    pairs = known.get("pairs", 1)
+    if type(pairs) is not int or pairs < 1:
+        raise ValueError(f"{path} is damaged (pairs: {shown(pairs)}): {remedy}")
     refuse_another(path, known, identity, "give another --out, or the options of before")
     return known
 
