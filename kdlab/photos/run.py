@@ -13,7 +13,7 @@ import torch
 from kdlab.files import check_folder
 from kdlab.hub import stop_waiting_for_the_hub
 from kdlab.models import create_student, forward
-from kdlab.names import digest_of
+from kdlab.names import digest_of, reason, shown
 from kdlab.photos.adapt import adapt, validation_accuracy
 from kdlab.photos.cache import open_cache
 from kdlab.photos.evaluation import evaluate
@@ -25,7 +25,7 @@ from kdlab.photos.identity import (
     refuse_another_run,
 )
 from kdlab.photos.loading import GIGABYTE, load_photos
-from kdlab.photos.matching import check_names, outputs_for, terms
+from kdlab.photos.matching import outputs_for, terms
 from kdlab.photos.parallel import Process, processes
 from kdlab.photos.report import write_report
 from kdlab.photos.settings import Recipe, identity_of, split, with_options
@@ -88,16 +88,27 @@ def run(**options):
         teacher, facts, answers = None, {}, None
         if teaching.teacher is not None:
             teacher = open_teacher(teaching.teacher, architecture=teaching.architecture)
+            if teacher.in_chans not in (1, 3):
+                raise ValueError(
+                    f"teacher {teacher.name!r} takes {teacher.in_chans or 'no'} channels: photos have 1 or 3"
+                )
         recipe = _recipe(recipe, teacher, process.device)
         model = {"in_chans": teacher.in_chans if teacher else 3} | (asked.student_options or {})
-        photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], context)
-        model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
+        model |= {"pretrained": True} if asked.pretrained else {}
+        channels = teacher.in_chans if teacher else model["in_chans"]
+        layers = (
+            [teaching.student_layer, teaching.teacher_layer] if {"hint", "attention"} & set(match) else []
+        )
+        # Before a photo is read: can both networks do what will be asked of them?
+        trial = _new_student(asked.student, model | {"num_classes": 2}, recipe.seed)
+        for mode in (True, False):  # some options, such as a drop rate, are looked at in training only
+            _try(f"student {asked.student!r}", trial.train(mode), layers[:1], channels, recipe.size)
+        if teacher:
+            _try(f"teacher {teacher.name!r}", teacher.network, layers[1:], channels, recipe.size)
+        photos = _photos(asked, recipe, channels, context)
+        model["num_classes"] = len(photos.classes)
         new_student = partial(_new_student, asked.student, model)
         student = new_student(recipe.seed)
-        # Before the teacher is asked about every photo: has the student the layer that will be matched?
-        layers = [teaching.student_layer] if {"hint", "attention"} & set(match) else []
-        ask = partial(forward, student.eval(), layers=layers) if layers else student.eval()
-        _try(f"student {asked.student!r}", ask, photos, recipe.size)
         identity = identity_of_run(
             identity_of(asked, replace(teaching, match=match), recipe, running), photos=photos,
             teacher=digest_of(teacher.network) if teacher else "none", student=digest_of(student),
@@ -175,7 +186,6 @@ def _match(teaching):
     """The weights of the terms, checked."""
     with_teacher = teaching.teacher is not None
     match = teaching.match or ({"hard": 0.1, "soft": 0.9} if with_teacher else {"hard": 1.0})
-    check_names(match)
     if not with_teacher and set(match) != {"hard"}:
         raise ValueError(f"{', '.join(match)} need a teacher; without one there is only hard")
     return match
@@ -183,7 +193,9 @@ def _match(teaching):
 
 def _recipe(asked, teacher, device):
     """The recipe, with the size and the precision of which nothing was said."""
-    size, precision = asked["size"] or (teacher.input_size if teacher else 224), asked["precision"]
+    size, precision = asked["size"], asked["precision"]
+    if size is None:
+        size = teacher.input_size if teacher else 224
     if precision == "auto":
         half = device.type == "cuda" and ("bfloat16" if torch.cuda.is_bf16_supported() else "float16")
         precision = half or "float32"
@@ -207,26 +219,29 @@ def _new_student(name, options, seed):
         stop_waiting_for_the_hub()
     torch.manual_seed(seed)
     try:
-        return create_student(name, **options)
+        network = create_student(name, **options)
     except OSError as error:
         raise OSError(f"the weights of {name!r} are neither here nor within reach") from error
+    if empty := [key for key, values in network.named_parameters() if values.numel() == 0]:
+        raise ValueError(f"student {name!r} has no weights in {empty[0]}: give it a larger width")
+    return network
 
 
-def _try(what, ask, photos, size, device=None):
-    """Raise ValueError, in one line, if a network does not take images of this size."""
-    channels = photos.train.read(0).shape[0]
+def _try(what, network, layers, channels, size):
+    """Raise ValueError, in one line, if a network does not take images of this size, or lacks a layer."""
+    images = torch.zeros(2, channels, size, size)
     try:
         with torch.no_grad():
-            ask(torch.zeros(2, channels, size, size, device=device))
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(f"{what} does not take {size} px: {str(error).splitlines()[0]}") from error
+            forward(network, images, layers) if layers else network(images)
+    except Exception as error:  # a network raises whatever it likes
+        at = f", layer {shown(layers[0], repr)}," if layers else ""
+        raise ValueError(f"{what}{at} does not take {size} px: {reason(error)}") from error
 
 
 def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
     teacher.to(context.process.device)
     teacher.input_size = recipe.size
-    _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, context.process.device)
     fitted = adapt(
         teacher, photos, recipe, way=way, folder=out / "runs" / "teacher", resume=running.resume,
         identity=identity, **context._asdict(),
