@@ -5,6 +5,7 @@ import sys
 
 import kdlab
 from kdlab.cards import TEACHERS, read_card
+from kdlab.names import literal
 from kdlab.photos import cli
 
 
@@ -48,7 +49,8 @@ def main(arguments=None):
 
 def _print_card(card):
     reached = f"{card['accuracy']:5.1f} % on " if "accuracy" in card else ""
-    print(f"{card['name']:16} {card['parameters']:>10,} parameters  {reached}{card['data']}")
+    name, size, data = literal(card.get("name", "?")), card.get("parameters", 0), card.get("data", "?")
+    print(f"{name:16} {size:>10,} parameters  {reached}{literal(data)}")
 
 
 if __name__ == "__main__":

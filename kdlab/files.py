@@ -79,14 +79,19 @@ def _seal(crc):
     return b"%b%08x\n" % (SEAL, crc)
 
 
-def read_json(path, remedy):
-    """The object in a JSON file; ValueError, with what to do, if it cannot be read or is none."""
+def read_json(path, remedy, *, what="", check=None):
+    """The object in a JSON file; ValueError, with what to do, if it cannot be read, or is none.
+
+    ``what`` names it before its path. ``check(found)`` gives what is wrong with it, or None.
+    """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__} where an object is due")
+        if wrong := check and check(found):
+            raise ValueError(wrong)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({reason(error)}): {remedy}") from error
+        raise ValueError(f"{what}{path} is damaged ({reason(error)}): {remedy}") from error
     return found
 
 

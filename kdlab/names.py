@@ -54,6 +54,7 @@ def shown(value, as_text=str):
 def reason(error):
     """What an error says, in one line and without addresses in memory; its kind, where it says nothing."""
     text = literal(" ".join(str(error).split())) or type(error).__name__
+    text = f"there is no {text}" if isinstance(error, KeyError) else text
     return _short(re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", text))
 
 

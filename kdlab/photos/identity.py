@@ -53,13 +53,14 @@ def refuse_another_run(folder, identity):
     path = folder / NAME
     if not (path.exists() and begun(folder)):
         return None
-    remedy = f"delete the folder {folder}"
-    known = read_json(path, remedy)
-    pairs = known.get("pairs", 1)
-    if type(pairs) is not int or pairs < 1:
-        raise ValueError(f"{path} is damaged (pairs: {shown(pairs)}): {remedy}")
+    known = read_json(path, f"delete the folder {folder}", check=_wrong_pairs)
     refuse_another(path, known, identity, "give another --out, or the options of before")
     return known
+
+
+def _wrong_pairs(known):
+    pairs = known.get("pairs", 1)
+    return None if type(pairs) is int and pairs > 0 else f"pairs: {shown(pairs, repr)}"
 
 
 def keep_identity(folder, identity, pairs):
