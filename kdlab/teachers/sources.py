@@ -89,8 +89,8 @@ def _from_file(path):
         _refuse_nan(network)
     except Exception as error:  # whoever made card and weights, they may be of anything
         raise ValueError(
-            f"{path} does not fit its card's {shown(card['architecture'])}: {reason(error)}; restore both, or "
-            f"train it again with: {shown(card['command'])}"
+            f"{path} does not fit its card's {shown(card['architecture'])}: {reason(error)}; restore both, "
+            f"or train it again with: {shown(card['command'])}"
         ) from error
     if missing or unknown:
         raise ValueError(
@@ -139,7 +139,8 @@ def _from_timm(name):
     except Exception as error:  # of others' folders timm raises whatever comes
         if name.startswith("local-dir:") or not isinstance(error, OSError):
             raise ValueError(
-                f"the weights of {name!r} do not fill the model: {reason(error)}; restore them, or give others"
+                f"the weights of {name!r} do not fill the model: {reason(error)}; restore them, or "
+                f"give others"
             ) from error
         raise OSError(
             f"the weights of {name!r} are not on this machine and the hub cannot be reached; "
@@ -172,6 +173,8 @@ def _of_timm(network, name):
     _refuse_nan(network)
     shape = timm.data.resolve_model_data_config(network)
     channels, size, _ = shape["input_size"]
+    if not all(isinstance(side, int) and side > 0 for side in shape["input_size"]):
+        raise ValueError(f"its input_size is {shown(shape['input_size'])}")
     classes = network.pretrained_cfg.get("label_names") or ()
     if classes and (isinstance(classes, str) or len(classes) != network.num_classes):
         raise ValueError(f"label_names has {len(classes)} entries for {network.num_classes} classes")
