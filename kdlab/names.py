@@ -5,6 +5,7 @@ import hashlib
 import html
 import importlib
 import pkgutil
+import re
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
@@ -28,6 +29,12 @@ def digest_of(network):
         whole.update(name.encode())
         whole.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()[:16]
+
+
+def in_a_line(error):
+    """What an error says, in one line without addresses in memory."""
+    said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
+    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "an object", said) or type(error).__name__
 
 
 def literal(text):
