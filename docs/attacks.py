@@ -24,8 +24,8 @@ Made by `python docs/attacks.py`, which tries all of it; a test fails where this
 
 ## `kdlab distill`
 
-Each attack is tried on a run of its own, on a folder of pictures and a teacher that comes with kdlab. Beside it
-stands what the command said or did. Many more of each kind, drawn at random, are tried by the tests.
+Each attack is tried on a run of its own, on a folder of pictures and a teacher that comes with kdlab. Beside
+it stands what the command said or did. Many more of each kind, drawn at random, are tried by the tests.
 
 """
 OF_LOSSES = """## Losses where a side degenerates
