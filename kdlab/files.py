@@ -44,6 +44,25 @@ def write_atomically(path):
 
 
 @contextmanager
+def replacing_folder(path):
+    """As :func:`replacing`, of a folder: a new one to fill, which takes the place of the one at ``path``."""
+    path = Path(path)
+    half = path.with_name(f"{path.name}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    try:
+        yield half
+        for file in half.iterdir():
+            with open(file, "rb+") as written:
+                os.fsync(written.fileno())
+        shutil.rmtree(path, ignore_errors=True)
+        half.rename(path)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    sync_folder(path.parent)
+
+
+@contextmanager
 def write_sealed(path, key=""):
     """As :func:`write_atomically`; behind what is written comes a seal, a check sum of that and of ``key``.
 

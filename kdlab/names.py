@@ -32,6 +32,12 @@ def digest_of(network):
     return whole.hexdigest()[:16]
 
 
+def in_a_line(error):
+    """What an error says, in one line without addresses in memory."""
+    said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
+    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "an object", said) or type(error).__name__
+
+
 def literal(text):
     """A name of somebody else's as one line of characters that any file and any terminal may hold.
 

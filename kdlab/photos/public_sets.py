@@ -14,13 +14,16 @@ HELD_OUT = ("val", "validation", "valid", "test")
 
 
 class Item(NamedTuple):
-    """An image to be read: ``source`` is a path, or a callable that gives it."""
+    """An image to be read, ``source`` a path or a callable; the rest is known when it has been decoded."""
 
     name: str
     label: int
     source: object
     digest: str | None = None
     pixels: object = None
+    side: int = 0
+    brightest: int = 0
+    top: int | None = None
 
 
 def torchvision_set(name):

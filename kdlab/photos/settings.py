@@ -123,7 +123,7 @@ class Recipe:
     def transform(self):
         """What :meth:`make` does, in words."""
         flip = "flip" if self.flip == 0.5 else f"flip of {self.flip:g}"
-        return f"random crop of {self.area:g} to 1, {flip}, {self.size} px, seed {self.view_seed}"
+        return f"crop of {self.area:g} to 1 of photos at 8/7, {flip}, {self.size} px, seed {self.view_seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
