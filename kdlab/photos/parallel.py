@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 
-from kdlab.names import reason, shown
+from kdlab.names import shown
 
 PATIENCE = timedelta(days=1)  # one process may write a cache while the others wait
 
@@ -59,9 +59,7 @@ def check_device(name):
         torch.zeros(1, device=name).add(1).cpu()
     except Exception as error:  # each kind of device has its own way to say that it is not there
         there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
-        raise ValueError(
-            f"there is no device {shown(name, repr)} here ({reason(error)}); there are {there}"
-        ) from error
+        raise ValueError(f"there is no device {shown(name, repr)} here; there are {there}") from error
 
 
 @contextmanager
