@@ -20,7 +20,7 @@ def read_card(path):
         If the card or the file is damaged, or the file is not there.
     """
     try:
-        card = json.loads(path.with_suffix(".json").read_text())
+        card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         _ = [card[key] for key in CARD]
     except (json.JSONDecodeError, KeyError) as error:
         raise ValueError(f"the card {path.with_suffix('.json')} is damaged: {error!r}") from error

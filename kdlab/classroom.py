@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kdlab.exercises import all_exercises
 from kdlab.exercises.questions import QUESTIONS
+from kdlab.files import write_atomically
 
 CHECK = re.compile(r'exercises\.check\("(?P<id>[\d.]+)", (?P<answer>.*)\)$')
 ANSWER = re.compile(r'^exercises\.answer\("(\d+\.q\d)", \.\.\.\)$', re.M)
@@ -130,5 +131,6 @@ def export(kind, lessons, folder):
         raise FileExistsError(f"{there[0]} is already there; choose another folder, or move it away")
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        with write_atomically(path) as file:
+            file.write(text.encode())
     return list(texts)

@@ -63,7 +63,7 @@ def load_results(name, folder=None):
     if not path.exists():
         known = sorted(p.stem for p in folder.glob("*.json"))
         raise FileNotFoundError(f"no results are called {name!r}{nearest(name, known)}")
-    kept = json.loads(path.read_text())
+    kept = json.loads(path.read_text(encoding="utf-8"))
     results = {key: Result(**entry["result"]) for key, entry in kept.items()}
     return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
 
@@ -119,7 +119,7 @@ def run_card(command, seconds):
 
 def _processor():
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return platform.processor() or platform.machine()
 

@@ -112,7 +112,7 @@ class OnnxModel:
             }
             session = self._start(enable_profiling=True, **kept)
             self._run(session, images)
-            events = json.loads(Path(session.end_profiling()).read_text())
+            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
             nodes = {node.name: node for node in onnx.load(f"{folder}/graph.onnx").graph.node}
         sizes = {e["name"]: int(e["args"]["output_size"]) for e in events if e["name"].endswith(RAN)}
         order = [nodes[name.removesuffix(RAN)] for name in sizes]

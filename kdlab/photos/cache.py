@@ -258,7 +258,7 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
         with write_atomically(path) as file:
             file.write(json.dumps(header, indent=1).encode())
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
     for key, ours in header.items():

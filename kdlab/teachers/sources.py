@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from kdlab.cards import TEACHERS, read_card
+from kdlab.files import replacing, write_atomically
 from kdlab.models import create_student
 from kdlab.names import nearest
 from kdlab.teachers.teacher import Teacher
@@ -16,9 +17,13 @@ def save_teacher(network, path, card):
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
+    with replacing(path) as half:
+        save_file(
+            {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, half
+        )
     card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    with write_atomically(path.with_suffix(".json")) as file:
+        file.write((json.dumps(card, indent=2) + "\n").encode())
 
 
 def shipped_teachers():

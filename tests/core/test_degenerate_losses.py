@@ -24,9 +24,11 @@ def test_the_page_says_what_the_losses_do(capsys):
 
 def test_a_page_that_was_changed_by_hand_is_found(tmp_path, capsys):
     page = tmp_path / "attacks.md"
-    page.write_text(attacks.PAGE.read_text().replace("bounded", "large", 1))
+    page.write_text(attacks.PAGE.read_text(encoding="utf-8").replace("bounded", "large", 1), encoding="utf-8")
     assert attacks.main(["--check"], page) == 1 and "run python docs/attacks.py" in capsys.readouterr().out
-    assert attacks.main([], page) == 0 and page.read_text() == attacks.PAGE.read_text()
+    assert attacks.main([], page) == 0 and page.read_text(encoding="utf-8") == attacks.PAGE.read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -119,21 +119,21 @@ def test_nbgrader_generates_it_and_grades_right_wrong_and_empty_answers(tmp_path
 
     nbgrader("generate_assignment", name)
     source, release = (course / folder / name / f"{name}.ipynb" for folder in ("source", "release"))
-    assert "SOLUTION" not in release.read_text()
-    wrong = release.read_text().replace("# your code here", "return 0 * args[0].sum()", 1)
+    assert "SOLUTION" not in release.read_text(encoding="utf-8")
+    wrong = release.read_text(encoding="utf-8").replace("# your code here", "return 0 * args[0].sum()", 1)
     wrong = wrong.replace(
         "def my_distance_loss(student_embeddings, teacher_embeddings)", "def my_distance_loss(*args)"
     )
     # Who is wrong about the first exercise leaves all others empty.
-    for student, text in {"right": source.read_text(), "wrong": wrong}.items():
+    for student, text in {"right": source.read_text(encoding="utf-8"), "wrong": wrong}.items():
         (course / "submitted" / student / name).mkdir(parents=True)
-        (course / "submitted" / student / name / f"{name}.ipynb").write_text(text)
+        (course / "submitted" / student / name / f"{name}.ipynb").write_text(text, encoding="utf-8")
     nbgrader("autograde", name)
     nbgrader("export")
-    rows = [line.split(",") for line in (course / "grades.csv").read_text().splitlines()]
+    rows = [line.split(",") for line in (course / "grades.csv").read_text(encoding="utf-8").splitlines()]
     table = {row[rows[0].index("student_id")]: dict(zip(rows[0], row)) for row in rows[1:]}
     best = float(table["right"]["max_score"])
     assert best >= 4 + 3 and float(table["right"]["score"]) == best
     assert float(table["wrong"]["score"]) == 0
-    graded = (course / "autograded" / "wrong" / name / f"{name}.ipynb").read_text()
+    graded = (course / "autograded" / "wrong" / name / f"{name}.ipynb").read_text(encoding="utf-8")
     assert "4.1 wrong" in graded and "4.2 not yet attempted" in graded
