@@ -78,6 +78,13 @@ def begun(folder):
     return any(folder.glob("*/checkpoint.pt"))
 
 
+def how_to_go_on(out):
+    """The end of a line on a run that was stopped."""
+    if begun(out / "runs"):
+        return f"; the same command with --resume goes on in {out}"
+    return " before the first checkpoint; the same command starts again"
+
+
 def _plain(value):
     """As it comes back from a file: tuples are lists there."""
     return json.loads(json.dumps(value))
