@@ -11,7 +11,7 @@ from pathlib import Path
 def replacing(path):
     """The path of a file to write; it takes the place of ``path`` when it is complete and on disk.
 
-    Killed or failing at any moment, it leaves what was at ``path`` before as it was.
+    Killed or failing at any moment, it leaves what was at ``path`` before as it was. An OSError names the path.
     """
     path = Path(path)
     half = path.with_name(f"{path.name}.part")
@@ -20,6 +20,8 @@ def replacing(path):
         with open(half, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(half, path)
+    except OSError as error:  # of a full disk the system names no file
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         half.unlink(missing_ok=True)
     sync_folder(path.parent)

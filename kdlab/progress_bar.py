@@ -14,7 +14,8 @@ def progress_bar(items=None, *, what, unit, shown, total=None, **options):
     """
     from tqdm.auto import tqdm
 
-    if "ipykernel" not in sys.modules and not sys.stderr.isatty():
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if not (hasattr(shell, "kernel") or sys.stderr.isatty()):
         options |= {"mininterval": SELDOM, "maxinterval": 2 * SELDOM, "delay": SELDOM}
     hidden = not shown or parent_process() is not None
     return tqdm(items, what, total=total, unit=unit, disable=hidden, leave=False, **options)

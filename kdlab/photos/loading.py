@@ -242,4 +242,16 @@ def _part(items, look):
 
 
 def _read(items, look, i):
-    return look(items[i].source).pixels if items[i].pixels is None else items[i].pixels
+    item = items[i]
+    if item.pixels is not None:
+        return item.pixels
+    try:
+        found = look(item.source)
+    except Exception as error:
+        raise OSError(_GONE.format(item.name, f"read any more: {reason(error, item.source)}")) from error
+    if found.digest != item.digest:
+        raise OSError(_GONE.format(item.name, "used: its content has changed"))
+    return found.pixels
+
+
+_GONE = "the photo {} cannot be {}; put it back, and the same command with --resume goes on"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from kdlab.cards import TEACHERS, read_card
-from kdlab.files import replacing, write_atomically
+from kdlab.files import write_atomically
 from kdlab.models import create_student
 from kdlab.names import nearest
 from kdlab.teachers.teacher import Teacher
@@ -13,14 +13,13 @@ from kdlab.teachers.teacher import Teacher
 
 def save_teacher(network, path, card):
     """Write ``path`` (safetensors, float16) and beside it the card with the file's sha256."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as half:
-        save_file(
-            {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, half
-        )
+    weights = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    with write_atomically(path) as file:
+        file.write(save(weights))
     card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     with write_atomically(path.with_suffix(".json")) as file:
         file.write((json.dumps(card, indent=2) + "\n").encode())

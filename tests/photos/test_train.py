@@ -239,7 +239,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_training_goes_on(tmp_path,
     net = student()
     fit(net, photos, [hard_labels(photos.train.labels)], tmp_path, RECIPE)
     monkeypatch.undo()
-    reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    reason = f"{tmp_path / 'checkpoint.pt'} cannot be written: {os.strerror(errno.ENOSPC)}"
     assert f"no checkpoint at step 6: {reason}; the last one in" in capsys.readouterr().err
     assert torch.load(tmp_path / "checkpoint.pt")["step"] == 3 and not [*tmp_path.glob("*.part")]
     again = student(seed=1)
