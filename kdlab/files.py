@@ -11,7 +11,7 @@ from pathlib import Path
 def replacing(path):
     """The path of a file to write; it takes the place of ``path`` when it is complete and on disk.
 
-    Killed or failing at any moment, it leaves what was at ``path`` before as it was. An OSError names the path.
+    Killed or failing at any moment, it leaves what was at ``path`` before as it was. An OSError names it.
     """
     path = Path(path)
     half = path.with_name(f"{path.name}.part")

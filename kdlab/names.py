@@ -4,7 +4,10 @@ import difflib
 import hashlib
 import html
 import importlib
+import os
 import pkgutil
+import re
+import sys
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
@@ -38,7 +41,30 @@ def literal(text):
     """
     bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     joiners = "\u200c\u200d"  # some scripts and emoji cannot be written without them
-    return "".join("\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in str(text))
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in file_name(str(text))
+    )
+
+
+def said(text):
+    """Print a text in the letters that the console has, the others escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(str(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def one_line(error, most=200):
+    """What an error says, in one line that is not long, without addresses in memory."""
+    text = next((line for line in str(error).splitlines() if line.strip()), "") or type(error).__name__
+    text = literal(re.sub(r" at 0x[0-9a-fA-F]+", "", text.strip()))
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def file_name(text):
+    """A file's name as UTF-8, whatever letters the machine is set to."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeError:  # it is no name that the system gave
+        return text
 
 
 def in_markdown(text):
