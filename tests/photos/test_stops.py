@@ -3,8 +3,11 @@
 import json
 import os
 import resource
+import shutil
 import signal
+import subprocess
 import sys
+import time
 import traceback
 
 import pytest
@@ -13,6 +16,7 @@ import torch
 from photo_folders import make_photos
 from safetensors.torch import load_file
 
+from kdlab import plots
 from kdlab.__main__ import main
 from kdlab.files import replacing
 from kdlab.measure import cost_table
@@ -60,6 +64,7 @@ def brief(patch):
 
     patch.setattr(report, "export_onnx", quick_onnx)
     patch.setattr(report, "cost_table", quick_table)
+    patch.setattr(plots, "png", lambda figure: (b"png", None, None))
 
 
 def moments(out, happens):
@@ -194,7 +199,7 @@ def stop(root, out, moment, how, *options):
     assert all(path.stat().st_size for path in seen(out)), seen(out)
 
 
-SPREAD = 16
+SPREAD = 12
 
 
 @pytest.mark.parametrize("place", range(SPREAD))
@@ -207,3 +212,188 @@ def test_stopped_again_and_again_it_goes_on_to_the_same_end(root, straight, tmp_
     assert code == 0, said
     assert same(end(out), expected)
     assert not [*out.rglob("*.part")]
+
+
+def test_the_moments_lie_all_over_a_run(straight):
+    _, heard = straight
+    expected = ["answers_of", "os.rename cache/00000.part", "step", "evaluate", "quick_onnx", "quick_table"]
+    expected += ["os.rename runs/teacher/checkpoint.pt.part", "os.rename run.json.part", "fsync"]
+    assert {*expected} <= {*heard}, heard
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_what_was_trained(root, straight, tmp_path):
+    expected, heard = straight
+    out, first = tmp_path / "out", heard.index("quick_onnx") - 1
+    while heard[first] != "evaluate":  # what comes after it is the report
+        first -= 1
+    code, said = started(root, out, happens=nth(first + 1, fill_the_disk))
+    assert code == 2 and said.splitlines()[-1].startswith("kdlab: ") and "File too large" in said
+    kept = [path.read_bytes() for path in sorted(out.glob("runs/*/checkpoint.pt"))]
+    code, said = started(root, out, "--resume")
+    assert code == 0 and same(end(out), expected), said
+    assert (
+        kept == [path.read_bytes() for path in sorted(out.glob("runs/*/checkpoint.pt"))] or "training" in said
+    )
+
+
+REAL = """
+import sys
+from kdlab.photos import run
+run.STUDENT_BYTES = 0
+from test_stops import brief, main, pytest
+brief(pytest.MonkeyPatch())
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def on_a_small_disk(root, out, size, *options):
+    """Run with ``out`` on a file system of this size, which takes what was there before and is kept."""
+    line = [word.format(root=root, out=out / "disk" / "out") for word in LINE.split()[1:]] + [*options]
+    script = f"mount -t tmpfs -o size={size} tmpfs {out}/disk && cp -r {out}/kept/. {out}/disk/ && "
+    script += '"$@"; code=$?; cp -r ' + f"{out}/disk/. {out}/kept/; exit $code"
+    for folder in ("disk", "kept"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-c", REAL, *line],
+        capture_output=True, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )  # fmt: skip
+
+
+def can_mount():
+    line = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return shutil.which("unshare") and subprocess.run(line, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="no file system may be mounted here")
+def test_a_real_disk_that_is_full(root, straight, tmp_path):
+    done = on_a_small_disk(root, tmp_path, "200k")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("kdlab: ") and "No space left" in done.stderr, done.stderr
+    done = on_a_small_disk(root, tmp_path, "20m", "--resume")
+    assert done.returncode == 0 and same(end(tmp_path / "kept" / "out"), straight[0]), done.stderr
+
+
+# ---- photos
+
+
+@pytest.mark.parametrize("change", ["gone", "another", "no photo"])
+def test_a_photo_that_is_gone_in_a_run_is_named(root, tmp_path, change):
+    """Photos in memory do not notice; others are needed, and the same ones."""
+    shutil.copytree(root / "photos", tmp_path / "photos")
+    shutil.copytree(root / "t", tmp_path / "t")
+    photo, aside = tmp_path / "photos" / "class 0" / "003.jpg", tmp_path / "003.jpg"
+    shutil.copy(photo, aside)
+
+    def act(what):
+        if change == "gone":
+            photo.unlink()
+        else:
+            photo.write_bytes(b"no" if change == "no photo" else (photo.parent / "002.jpg").read_bytes())
+
+    little = [*LINE.replace("--baseline", "--memory 0").split()]
+    out, line = tmp_path / "out", " ".join(little)
+    code, said = started(tmp_path, out, happens=nth(60, act), line=line)
+    assert code == 2 and "Traceback" not in said, said
+    (told,) = [text for text in said.splitlines() if text.startswith("kdlab: ")]
+    assert "class 0/003.jpg" in told and "--resume goes on" in told and " at 0x" not in told
+    code, said = started(tmp_path, out, "--resume", line=line)
+    assert code == 2 and "is of another run; photos to " in said, said
+    shutil.copy(aside, photo)
+    code, said = started(tmp_path, out, "--resume", line=line)
+    assert code == 0, said
+    assert started(tmp_path, tmp_path / "whole")[0] == 0
+    both = [load_file(o / "student" / "model.safetensors") for o in (out, tmp_path / "whole")]
+    assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])
+
+
+def test_photos_in_memory_are_not_needed_any_more(root, straight, tmp_path):
+    for part in ("photos", "t"):
+        shutil.copytree(root / part, tmp_path / part)
+    happens = nth(60, lambda what: shutil.rmtree(tmp_path / "photos"))
+    code, said = started(tmp_path, tmp_path / "out", happens=happens)
+    assert code == 0 and not (tmp_path / "photos").exists(), said
+    assert same(end(tmp_path / "out"), straight[0])
+
+
+# ---- two at once
+
+
+@pytest.mark.parametrize("place", [1, 3])
+def test_a_second_run_ends_in_one_line_and_the_first_goes_on(root, straight, tmp_path, place):
+    expected, heard = straight
+    out, told = tmp_path / "out", tmp_path / "told"
+
+    def second(what):
+        code, said = started(root, out, *["--resume"] * (place > 1))
+        told.write_text(f"{code}\n{said}", encoding="utf-8")
+
+    code, said = started(root, out, happens=nth(place * len(heard) // 4, second))
+    lines = told.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "2" and len(lines) == 2 and "another run is at work" in lines[1], lines
+    assert code == 0 and same(end(out), expected), said
+
+
+def test_a_run_that_needs_a_cache_being_written_waits_until_its_writer_is_killed(root, straight, tmp_path):
+    """The second goes on where the first was killed: whole shards stay."""
+    expected, heard = straight
+    shared, waiting = ["--cache", str(tmp_path / "cache")], tmp_path / "waiting"
+
+    def second(what):
+        if os.fork() == 0:
+            code, said = started(root, tmp_path / "2", *shared)
+            waiting.write_text(f"{code}\n{said}", encoding="utf-8")
+            os._exit(0)
+        time.sleep(3)
+        kill(what)
+
+    at = heard.index("os.mkdir cache/00000.part") - 1
+    assert started(root, tmp_path / "1", *shared, happens=nth(at, second))[0] == -9
+    until = time.monotonic() + 120
+    while not waiting.exists() or not waiting.read_text(encoding="utf-8"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    told = waiting.read_text(encoding="utf-8")
+    assert told.startswith("0\n") and "another run is at work in the cache" in told, told
+    code, said = started(root, tmp_path / "1", *shared, "--resume")
+    assert code == 0, said
+    assert end(tmp_path / "1")[0] == end(tmp_path / "2")[0] == expected[0]
+
+
+# ---- real processes
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "when"),
+    [(signal.SIGINT, 130, "import"), (signal.SIGTERM, 143, "import"), (signal.SIGINT, 130, "export")],
+)
+def test_the_program_itself_ends_in_one_line(root, tmp_path, number, code, when):
+    """Also while PyTorch is imported, and while the exporter works, which catches whatever is raised."""
+    module, call = {"import": ("torch", "0"), "export": ("torch.onnx", "1")}[when]
+    own = tmp_path / "sitecustomize.py"
+    own.write_text(SIGNALLED.format(number=int(number), module=module, later=call), encoding="utf-8")
+    line = ["train", "--student", "tiny_cnn", "--data", f"{root}/photos", "--out", f"{tmp_path}/out"]
+    line += ["--size", "8", "--epochs", "1", "--batch-size", "4", "--views", "1"]
+    path = os.pathsep.join([str(tmp_path), *(p for p in sys.path if p)])
+    done = subprocess.run(
+        [sys.executable, "-m", "kdlab", *line], capture_output=True, text=True, encoding="utf-8", timeout=200,
+        env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("kdlab: stopped"), done.stderr
+    assert ("--resume" in done.stderr) is (when == "export")
+
+
+# In the program's process: a signal when this module is being imported.
+SIGNALLED = """
+import os, sys
+
+class Signal:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}" or ({later} and name.startswith("{module}._internal.exporter")):
+            if "kdlab.photos.run" in sys.modules:
+                os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Signal())
+"""
