@@ -7,7 +7,7 @@ from pathlib import Path
 from kdlab.exercises import all_exercises
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.files import write_atomically
-from kdlab.names import one_line
+from kdlab.names import in_a_line, literal
 
 CHECK = re.compile(r'exercises\.check\("(?P<id>[\d.]+)", (?P<answer>.*)\)$')
 ANSWER = re.compile(r'^exercises\.answer\("(\d+\.q\d)", \.\.\.\)$', re.M)
@@ -178,7 +178,7 @@ def _converted(lesson, convert):
             notebook = nbformat.read(lesson, as_version=4)
             nbformat.validate(notebook)
     except Exception as error:  # of a file of any shape whatsoever
-        raise ValueError(f"{lesson} is no notebook: {one_line(error)}") from error
+        raise ValueError(f"{lesson} is no notebook: {_briefly(error)}") from error
     try:
         found = set(exercise_cells(notebook))
         unknown = sorted(found - set(all_exercises())) or "none"
@@ -186,4 +186,9 @@ def _converted(lesson, convert):
             raise ValueError(f"exercises {unknown}")
         return nbformat.writes(convert(notebook)) + "\n"
     except ValueError as error:
-        raise ValueError(f"{lesson} is not a lesson of this version: {one_line(error)}") from error
+        raise ValueError(f"{lesson} is not a lesson of this version: {_briefly(error)}") from error
+
+
+def _briefly(error):
+    """The start of a message, which may hold any part of a file."""
+    return literal(in_a_line(error))[:200]

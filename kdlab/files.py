@@ -34,6 +34,25 @@ def write_atomically(path):
         yield file
 
 
+@contextmanager
+def replacing_folder(path):
+    """As :func:`replacing`, of a folder: a new one to fill, which takes the place of the one at ``path``."""
+    path = Path(path)
+    half = path.with_name(f"{path.name}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    try:
+        yield half
+        for file in half.iterdir():
+            with open(file, "rb+") as written:
+                os.fsync(written.fileno())
+        shutil.rmtree(path, ignore_errors=True)
+        half.rename(path)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder):
     """Make a rename in this folder last through a power cut, where the system can."""
     try:

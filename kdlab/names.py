@@ -33,6 +33,12 @@ def digest_of(network):
     return whole.hexdigest()[:16]
 
 
+def in_a_line(error):
+    """What an error says, in one line without addresses in memory."""
+    said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
+    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "an object", said) or type(error).__name__
+
+
 def literal(text):
     """A name of somebody else's as one line of characters that any file and any terminal may hold.
 
@@ -50,13 +56,6 @@ def said(text):
     """Print a text in the letters that the console has, the others escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(str(text).encode(encoding, "backslashreplace").decode(encoding))
-
-
-def one_line(error, most=200):
-    """What an error says, in one line that is not long, without addresses in memory."""
-    text = next((line for line in str(error).splitlines() if line.strip()), "") or type(error).__name__
-    text = literal(re.sub(r" at 0x[0-9a-fA-F]+", "", text.strip()))
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def file_name(text):

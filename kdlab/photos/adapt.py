@@ -6,9 +6,8 @@ from dataclasses import replace
 import torch
 
 from kdlab.distill import hard_labels
-from kdlab.metrics import accuracy
 from kdlab.photos.cache import answers_of
-from kdlab.photos.evaluation import central_batches, evaluate
+from kdlab.photos.evaluation import central_batches
 from kdlab.photos.parallel import Process
 from kdlab.photos.settings import WAYS
 from kdlab.photos.training import fit
@@ -92,9 +91,3 @@ def probe(teacher, photos, recipe, process, threads):
     classifier.weight.copy_(weight.view_as(classifier.weight))
     classifier.bias.copy_(bias)
     return network.eval()
-
-
-def validation_accuracy(network, photos, recipe, process=None, threads=1):
-    """Accuracy on the validation photos in percent, of a student or a Teacher."""
-    logits = evaluate(network, photos.validation, recipe.size, process, threads)
-    return accuracy(logits, photos.validation.labels)

@@ -3,13 +3,14 @@
 import hashlib
 import io
 import math
-import re
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+
+from kdlab.names import in_a_line
 
 MARGIN = 8 / 7  # photos are kept this much larger than the network's input
 WHOLE, CENTRE = 1.0, 7 / 8  # of the shorter side, what is evaluated
@@ -65,10 +66,7 @@ def reason(error, source):
 
     if isinstance(error, UnidentifiedImageError):
         return "it is no image of a kind that Pillow reads"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "the file", line).replace(str(source), "the file")
+    return in_a_line(error).replace(str(source), "the file")
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import torch
 
 from kdlab.files import check_folder
 from kdlab.hub import stop_waiting_for_the_hub
+from kdlab.metrics import accuracy_interval
 from kdlab.models import create_student, forward
 from kdlab.names import digest_of
-from kdlab.photos.adapt import adapt, validation_accuracy
+from kdlab.photos.adapt import adapt
 from kdlab.photos.cache import open_cache
+from kdlab.photos.decoding import no_warnings_of_images
 from kdlab.photos.evaluation import evaluate
 from kdlab.photos.identity import (
     alone,
@@ -31,6 +33,7 @@ from kdlab.photos.parallel import Process, processes
 from kdlab.photos.report import write_report
 from kdlab.photos.settings import Recipe, identity_of, split, with_options
 from kdlab.photos.training import fit
+from kdlab.photos.wording import no_better_than_chance
 from kdlab.teachers import open_teacher
 from kdlab.verdicts import Result
 
@@ -40,16 +43,25 @@ STUDENT_BYTES = 50 * 10**6  # a checkpoint and a student, where a cache is not t
 
 @dataclass
 class Outcome:
-    """What a run found: the verdict, the logs by arm and seed, the student with its validation logits."""
+    """What a run found: the verdict, and the logs by arm and seed.
+
+    Of the first seed ``students`` has the networks by arm, and ``answers`` their logits for the validation
+    photos, and the teacher's.
+    """
 
     result: Result
     logs: dict
-    student: torch.nn.Module
     teacher: object
     photos: object
     recipe: Recipe
     facts: dict = field(default_factory=dict)
-    logits: torch.Tensor | None = None
+    students: dict = field(default_factory=dict)
+    answers: dict = field(default_factory=dict)
+
+    @property
+    def student(self):
+        """The student of the last arm: the distilled one, where there is a teacher."""
+        return next(reversed(self.students.values()))
 
 
 @with_options
@@ -76,6 +88,7 @@ def run(**options):
     settings = vars(asked) | vars(teaching) | recipe | vars(running) | {"match": match}
     out = Path(asked.out)
     with ExitStack() as held, processes(running.device) as process, _told_how_to_go_on(out):
+        held.enter_context(no_warnings_of_images())
         context = _Context(process, running.threads, running.progress and process.first)
         if process.first:
             check_folder(out, needed=STUDENT_BYTES)
@@ -92,6 +105,8 @@ def run(**options):
         recipe = _recipe(recipe, teacher, process.device)
         model = {"in_chans": teacher.in_chans if teacher else 3} | (asked.student_options or {})
         photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], context)
+        if process.world > (fewest := min(len(photos.train), len(photos.validation))):
+            raise ValueError(f"{process.world} processes cannot share {fewest} photos")
         model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
         new_student = partial(_new_student, asked.student, model)
         student = new_student(recipe.seed)
@@ -112,7 +127,9 @@ def run(**options):
                 facts["remark"] = f"{planned} pairs were planned when the run began; now {running.seeds}."
         process.wait()
         if teacher:
-            teacher = _fitted(teacher, photos, recipe, teaching.adapt, out, running, identity, context, facts)
+            teacher, logits = _fitted(
+                teacher, photos, recipe, teaching.adapt, out, running, identity, context, facts
+            )
             if set(match) != {"hard"}:
                 answers = _answers(teacher, photos, recipe, teaching, match, out, context, facts)
         arms = {HARD: {"hard": 1.0}} if teaching.baseline or not answers else {}
@@ -122,7 +139,9 @@ def run(**options):
         result = Result(
             next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds, margin=running.margin
         )
-        outcome = Outcome(result, {}, None, teacher, photos, recipe, facts)
+        outcome = Outcome(result, {}, teacher, photos, recipe, facts)
+        if teacher:
+            outcome.answers["teacher"] = logits
         for seed in range(recipe.seed, recipe.seed + running.seeds):
             for arm, weights in arms.items():
                 targets = terms(
@@ -139,9 +158,10 @@ def run(**options):
                 outcome.logs[arm, seed] = rows
                 result.scores[arm].append(rows[-1]["accuracy, %"])
                 if seed == recipe.seed:
-                    outcome.student = network  # that of the last arm stays
+                    outcome.students[arm] = network
             result.seed_list.append(seed)
-        outcome.logits = evaluate(outcome.student, photos.validation, recipe.size, process, running.threads)
+        for arm, network in outcome.students.items():
+            outcome.answers[arm] = evaluate(network, photos.validation, recipe.size, process, running.threads)
         if process.first:
             for line in write_report(outcome, out, name=asked.student, options=model):
                 context.say(line)
@@ -223,7 +243,7 @@ def _try(what, ask, photos, size, device=None):
 
 
 def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts):
-    """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
+    """The teacher at the recipe's size, for the photos' classes, with its validation logits."""
     teacher.to(context.process.device)
     teacher.input_size = recipe.size
     _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, context.process.device)
@@ -231,12 +251,13 @@ def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts
         teacher, photos, recipe, way=way, folder=out / "runs" / "teacher", resume=running.resume,
         identity=identity, **context._asdict(),
     )  # fmt: skip
-    reached = validation_accuracy(fitted, photos, recipe, context.process, context.threads)
-    facts["teacher, %"] = reached
-    context.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
-    if reached < 200 / len(photos.classes):
-        context.say("that is little above chance: are its classes those of the photos, in the same order?")
-    return fitted
+    logits = evaluate(fitted, photos.validation, recipe.size, context.process, context.threads)
+    reached = accuracy_interval(logits, photos.validation.labels)
+    facts["teacher, %"] = reached[0]
+    context.say(f"teacher {fitted.name}: {reached[0]:.1f} % of the validation photos")
+    if line := no_better_than_chance(reached, photos.validation.labels):
+        context.say(line)
+    return fitted, logits
 
 
 def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
@@ -257,7 +278,7 @@ def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
         )  # fmt: skip
         process.wait()
     size = facts["cache, MB"] = cache.bytes / 1e6
-    context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
+    context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.3g} MB in {folder}")
     if cache.answered:
         rows, start = list(range(min(64, cache.images))), time.perf_counter()
         for name in cache.shapes:

@@ -102,8 +102,10 @@ def timms_answer(path, *, size, crop):
     return (cut(Image.open(path).convert("RGB")) * 255).round().to(torch.uint8)
 
 
-@pytest.mark.parametrize("side, size, crop", [(300, 32, CENTRE), (300, 77, CENTRE), (40, 32, CENTRE),
-                                              (33, 32, CENTRE), (32, 32, WHOLE), (20, 32, WHOLE)])  # fmt: skip
+@pytest.mark.parametrize("side, size, crop", [
+    (300, 32, CENTRE), (300, 77, CENTRE), (40, 32, CENTRE), (33, 32, CENTRE),
+    (32, 32, WHOLE), (20, 32, WHOLE),
+])  # fmt: skip
 def test_what_is_evaluated_is_what_timm_shows_of_the_file(tmp_path, side, size, crop):
     found = load(make_photos(tmp_path, side=side), size=size)
     assert found.crop == crop

@@ -9,8 +9,8 @@ from PIL import Image
 
 from kdlab import hub
 from kdlab.photos import load_photos, public_sets
-from kdlab.photos.settings import Recipe
 from kdlab.photos.decoding import decode
+from kdlab.photos.settings import Recipe
 from kdlab.photos.views import central_views, normalise, prefetch, training_views, uniforms
 
 

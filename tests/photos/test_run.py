@@ -65,11 +65,14 @@ def test_the_command_with_every_term_a_baseline_and_paired_seeds(data, teacher, 
     line = words(f"{command} {options}", teacher=teacher, data=data, out=tmp_path)
     assert main(line + [f"{name}=0.5" for name in NAMES]) == 0
     said = capsys.readouterr().out
-    assert "2 paired seeds; baseline: hard labels" in said and "asking once has cost less" in said
+    assert "2 pairs: a verdict needs at least 3" in said and "asking once has cost less" in said
     assert "largest error of a stored logit" in said and "of the validation photos" in said
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
-    for heading in ("Verdict", "Curves", "Confusion", "Cost, on 1 CPU threads", "The teacher's cache"):
+    for heading in ("The comparison", "Learning curves", "Confusion", "Cost, on 1 CPU threads"):
         assert f"## {heading}" in report
+    assert (
+        report.startswith("**Verdict: distilled: open (") and "2 pairs: a verdict needs at least 3" in report
+    )
     assert {"curves.png", "confusion.png", "run.json"} <= {p.name for p in tmp_path.iterdir()}
     assert len(json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["scores"]["distilled"]) == 2
 
@@ -176,7 +179,7 @@ def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, mo
     for out, exporter in (("1", missing), ("2", present)):
         monkeypatch.setattr("kdlab.photos.report.export_onnx", exporter)
         run(student="tiny_cnn", data=data, out=tmp_path / out, size=32, **QUICK)
-    said = "no ONNX file: No module named 'onnx' (pip install 'kdlab[deploy]')"
+    said = "no student.onnx: No module named 'onnx' (pip install 'kdlab[deploy]')"
     assert said in (tmp_path / "1" / "report.md").read_text(encoding="utf-8")
     assert (tmp_path / "2" / "student.onnx").exists()
 
