@@ -20,8 +20,11 @@ def replacing(path):
         with open(half, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(half, path)
-    except OSError as error:  # of a full disk the system names no file
-        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:  # of a full disk the system names no file
+        reason = error if isinstance(error, OSError) else error.__context__  # torch's writer hides it
+        if error.__cause__ or not isinstance(reason, OSError):
+            raise
+        raise OSError(f"{path} cannot be written: {reason.strerror or reason}") from error
     finally:
         half.unlink(missing_ok=True)
     sync_folder(path.parent)
