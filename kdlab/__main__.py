@@ -10,6 +10,7 @@ from pathlib import Path
 
 import kdlab
 from kdlab.cards import TEACHERS, read_card
+from kdlab.names import literal
 from kdlab.photos import cli
 from kdlab.photos.identity import how_to_go_on
 
@@ -69,7 +70,7 @@ def _run(arguments):
             for path in sorted(TEACHERS.glob("*.safetensors")):
                 _print_card(read_card(path)[0])
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"kdlab: {error}", file=sys.stderr)
+        print(f"kdlab: {literal(error)}", file=sys.stderr)
         return 2
     return 0
 

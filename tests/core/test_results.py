@@ -61,3 +61,12 @@ def test_shipped_results_are_whole_and_say_how_they_were_made(path):
         assert len({len(scores) for scores in result.scores.values()}) == 1 and result.seeds >= 3, key
         assert shipped.cards[key]["command"].startswith("python studies/")
     assert path.with_suffix(".md").read_text(encoding="utf-8") == page(path.stem, shipped)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b'{"a": 1}', b'{"a": {"result": {}}}',
+                                     b'{"a": {"result": {"odd": 1}, "card": {}}}'])  # fmt: skip
+def test_a_file_of_another_shape_is_named(tmp_path, content):
+    (tmp_path / "odd.json").write_bytes(content)
+    with pytest.raises(ValueError, match="odd.json holds no results of studies: ") as caught:
+        load_results("odd", tmp_path)
+    assert "\n" not in str(caught.value)
