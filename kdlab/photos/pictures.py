@@ -75,17 +75,18 @@ def examples(groups, photos, path):
     groups = [(title, rows[:SHOWN], captions) for title, rows, captions in groups if rows]
     if not groups:
         return False
-    figure, grid = plots.axes(
-        len(groups), SHOWN, width=1.35 * SHOWN, height=1.95 * len(groups), squeeze=False
-    )
-    for line, (title, rows, captions) in zip(grid, groups):
+    with plt.rc_context(plots.STYLE):
+        figure = plt.figure(figsize=(1.35 * SHOWN, 2.2 * len(groups)), layout="constrained")
+    parts = figure.subfigures(len(groups), squeeze=False)[:, 0]
+    for part, (title, rows, captions) in zip(parts, groups):
+        part.suptitle(title, x=0.01, ha="left", fontsize=10)
+        line = part.subplots(1, SHOWN)
         for axis in line:
             axis.axis("off")
         for axis, row in zip(line, rows):
             image = photos.validation.read(row).permute(1, 2, 0).numpy()
             axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
             axis.set_title("\n".join(map(_short, captions[row])), fontsize=7)
-        line[0].text(0, 1.42, title, transform=line[0].transAxes, fontsize=9, fontweight="bold")
     _save(figure, path)
     return True
 

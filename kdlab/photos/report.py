@@ -21,7 +21,7 @@ STYLE = """body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; line-hei
 img { max-width: 100%; height: auto } table { border-collapse: collapse; font-size: 0.9rem }
 td, th { border-bottom: 1px solid #ccc; padding: 0.2rem 0.6rem; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left } table, pre { display: block; overflow-x: auto }
-pre { background: #f4f4f4; padding: 0.8rem } h2 { margin-top: 2rem }"""
+pre { background: #f4f4f4; padding: 0.8rem; white-space: pre-wrap } h2 { margin-top: 2rem }"""
 
 
 def write_report(outcome, out, *, name, options):
@@ -166,7 +166,8 @@ def _groups(outcome):
     told = {row: captions(row) for row in (*better[: pictures.SHOWN], *worse[: pictures.SHOWN])}
     if other is None:
         return [("Wrong, the surest first", worse, told)]
-    return [(f"Right, where {other} is wrong", better, told), (f"Wrong, where {other} is right", worse, told)]
+    whose = "the teacher" if other == "teacher" else f"the student of {other}"
+    return [(f"Right, where {whose} is wrong", better, told), (f"Wrong, where {whose} is right", worse, told)]
 
 
 def _write_counts(path, matrix, classes):

@@ -212,7 +212,11 @@ def whole(outcome, name, card, found):
         parts += ["## What got better, and what worse", *_examples(found["examples"], photos)]
     if "cost" in found:
         cost = found["cost"]
-        parts += [f"## Cost, on {cost.attrs['threads']} CPU threads at {size} px", ratios(cost), table(cost)]
+        parts += [
+            f"## Cost, on {cost.attrs['threads']} CPU threads at {size} px",
+            ratios(cost),
+            table(cost.T),
+        ]
     if told := of_the_cache(outcome.facts, outcome.recipe.epochs):
         parts += ["## The teacher's answers", told]
     torch_code, onnx_code = how_to_use(name, photos.train.read(0).shape[0])

@@ -205,7 +205,7 @@ def stop(root, out, moment, how, *options):
     assert all(path.stat().st_size for path in seen(out)), seen(out)
 
 
-SPREAD = 12
+SPREAD = 10
 
 
 @pytest.mark.parametrize("place", range(SPREAD))
