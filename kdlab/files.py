@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -63,7 +63,8 @@ def sync_folder(folder):
     except OSError:  # Windows opens no folders
         return
     try:
-        os.fsync(handle)
+        with suppress(OSError):  # some file systems have that of files only
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 
 from kdlab.files import write_atomically
+from kdlab.names import in_a_line
 from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "identity.json"
@@ -94,7 +95,8 @@ def _plain(value):
 def alone(folder, *, wait=False, what="the folder"):
     """Hold a folder while within. The lock is the system's: it is free as soon as its owner is dead.
 
-    Raises ValueError at once if another process has it, or else waits and says so.
+    Raises ValueError at once if another process has it, or else waits and says so. Where the file system has
+    no locks, that is said.
     """
     from filelock import FileLock, Timeout
 
@@ -109,6 +111,8 @@ def alone(folder, *, wait=False, what="the folder"):
             ) from None
         print(f"kdlab: another run is at work in {what} {folder}; waiting for it", file=sys.stderr)
         lock.acquire()
+    except (NotImplementedError, OSError) as error:
+        print(f"kdlab: no lock in {folder} ({in_a_line(error)}): start no second run there", file=sys.stderr)
     try:
         yield
     finally:

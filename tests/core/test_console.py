@@ -20,9 +20,17 @@ def program(*words, **more):
     return subprocess.run([sys.executable, "-m", "kdlab", *words], **options)
 
 
-def test_a_console_that_has_not_the_letters_is_told_all_the_same():
+def test_a_console_that_has_not_the_letters_is_told_all_the_same(tmp_path):
     done = program(
-        "train", "--student", "tiny_cnn", "--data", "Fotos-größe", "--out", "aus", env=PATH | ASCII
+        "train",
+        "--student",
+        "tiny_cnn",
+        "--data",
+        "Fotos-größe",
+        "--out",
+        "aus",
+        env=PATH | ASCII,
+        cwd=tmp_path,
     )
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
     assert b"there is no folder Fotos-gr\\xf6\\xdfe" in done.stderr

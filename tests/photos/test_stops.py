@@ -1,6 +1,7 @@
 """Stopped at any moment and in any way, a run goes on to the same end."""
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -21,9 +22,10 @@ from safetensors.torch import load_file
 
 from kdlab import plots
 from kdlab.__main__ import main
-from kdlab.files import replacing
+from kdlab.files import replacing, sync_folder
 from kdlab.measure import cost_table
 from kdlab.photos import cache, report, run, training
+from kdlab.photos.identity import alone
 
 LINE = (
     "kdlab distill --teacher local-dir:{root}/t --adapt finetune --student tiny_cnn --data {root}/photos "
@@ -378,6 +380,24 @@ def test_a_cache_whose_writer_is_killed_is_gone_on_with_by_the_run_that_waits(ro
     code, said = started(root, tmp_path / "1", *shared, "--resume")
     assert code == 0, said
     assert end(tmp_path / "1")[0] == end(tmp_path / "2")[0] == expected[0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_and_no_folder_is_synced_a_run_goes_on(
+    tmp_path, monkeypatch, capsys, number
+):
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        with alone(tmp_path):
+            pass
+        patch.setattr(os, "fsync", refuse)
+        sync_folder(tmp_path)
+    assert "start no second run there" in capsys.readouterr().err or number == errno.ENOSYS
+    with alone(tmp_path):
+        pass
 
 
 # ---- real processes
