@@ -131,11 +131,11 @@ def main(arguments=None, path=PAGE):
     parser.add_argument("--check", action="store_true")
     text = page()
     if parser.parse_args(arguments).check:
-        if path.read_text() != text:
+        if path.read_text(encoding="utf-8") != text:
             print(f"{path} is not what happens: run python docs/attacks.py")
             return 1
         return 0
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return 0
 
 

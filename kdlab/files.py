@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ CHUNK = 2**20
 def replacing(path):
     """The path of a file to write; it takes the place of ``path`` when it is complete and on disk.
 
-    Killed or failing at any moment, it leaves what was at ``path`` before as it was.
+    Killed or failing at any moment, it leaves what was at ``path`` before as it was. An OSError names it.
     """
     path = Path(path)
     half = path.with_name(f"{path.name}.part")
@@ -31,6 +31,11 @@ def replacing(path):
         with open(half, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(half, path)
+    except (OSError, RuntimeError) as error:  # of a full disk the system names no file
+        reason = error if isinstance(error, OSError) else error.__context__  # torch's writer hides it
+        if error.__cause__ or not isinstance(reason, OSError):
+            raise
+        raise OSError(f"{path} cannot be written: {reason.strerror or reason}") from error
     finally:
         half.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -121,7 +126,8 @@ def sync_folder(folder):
     except OSError:  # Windows opens no folders
         return
     try:
-        os.fsync(handle)
+        with suppress(OSError):  # some file systems have that of files only
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -4,8 +4,10 @@ import difflib
 import hashlib
 import html
 import importlib
+import os
 import pkgutil
 import re
+import sys
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
@@ -32,12 +34,6 @@ def digest_of(network):
     return whole.hexdigest()[:16]
 
 
-def in_a_line(error):
-    """What an error says, in one line without addresses in memory."""
-    said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
-    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "an object", said) or type(error).__name__
-
-
 def literal(text):
     """A name of somebody else's as one line of characters that any file and any terminal may hold.
 
@@ -46,7 +42,23 @@ def literal(text):
     """
     bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     joiners = "\u200c\u200d"  # some scripts and emoji cannot be written without them
-    return "".join("\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in str(text))
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in file_name(str(text))
+    )
+
+
+def said(text):
+    """Print a text in the letters that the console has, the others escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(str(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def file_name(text):
+    """A file's name as UTF-8, whatever letters the machine is set to."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeError:  # it is no name that the system gave
+        return text
 
 
 def shown(value, as_text=str):
@@ -59,7 +71,8 @@ def shown(value, as_text=str):
 
 def reason(error):
     """What an error says, in one line and without addresses in memory; its kind, where it says nothing."""
-    text = literal(" ".join(str(error).split())) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)  # the file's name is told by who asks
+    text = literal(" ".join(text.split())) or type(error).__name__
     text = f"there is no {text}" if isinstance(error, KeyError) else text
     return _short(re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", text))
 

@@ -68,6 +68,9 @@ def probe(teacher, photos, recipe, process, threads):
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
+    lacking = f"teacher {teacher.name!r} has no single linear classifier to replace"
+    if not hasattr(teacher.network, "reset_classifier"):
+        raise ValueError(lacking)
     network = copy.deepcopy(teacher.network)
     part = photos.train
     views = central_batches(part, range(len(part)), recipe.size, threads=threads)
@@ -83,7 +86,7 @@ def probe(teacher, photos, recipe, process, threads):
     network.reset_classifier(len(photos.classes))
     classifier = network.get_classifier()
     if not hasattr(classifier, "weight") or classifier.weight.flatten(1).shape != weight.shape:
-        raise ValueError(f"teacher {teacher.name!r} has no single linear classifier to replace")
+        raise ValueError(lacking)
     classifier.to(process.device)
     classifier.weight.copy_(weight.view_as(classifier.weight))
     classifier.bias.copy_(bias)

@@ -19,7 +19,9 @@ EXAMPLES = """examples:
       --data photos/ --out runs/pets --baseline --seeds 3
   kdlab distill --teacher local-dir:runs/teacher/student --student resnet10t --size 32 \\
       --match hard=0.1 soft=0.9 distance=1 --data torchvision:CIFAR10 --out runs/cifar
-  torchrun --nproc_per_node 4 -m kdlab distill ...        the same on four GPUs, or CPU processes
+  torchrun --nproc_per_node 4 -m kdlab distill ...        the same on four GPUs, or CPU processes; on CPUs
+                                                          batch normalisation sees a share each, so the
+                                                          weights are others than those of one process
 
 photos/ holds a folder a class, or train/ and val/ (or test/) with a folder a class in each.
 docs/distill.md says what becomes of odd or bad images, and what a run on millions of them takes.

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 
 from kdlab.files import read_json, write_atomically
-from kdlab.names import shown
+from kdlab.names import reason, shown
 from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "identity.json"
@@ -82,6 +82,13 @@ def begun(folder):
     return any(folder.glob("*/checkpoint.pt"))
 
 
+def how_to_go_on(out):
+    """The end of a line on a run that was stopped."""
+    if begun(out / "runs"):
+        return f"; the same command with --resume goes on in {out}"
+    return " before the first checkpoint; the same command starts again"
+
+
 def _plain(value):
     """As it comes back from a file: tuples are lists there."""
     return json.loads(json.dumps(value))
@@ -91,7 +98,8 @@ def _plain(value):
 def alone(folder, *, wait=False, what="the folder"):
     """Hold a folder while within. The lock is the system's: it is free as soon as its owner is dead.
 
-    Raises ValueError at once if another process has it, or else waits and says so.
+    Raises ValueError at once if another process has it, or else waits and says so. Where the file system has
+    no locks, that is said.
     """
     from filelock import FileLock, Timeout
 
@@ -106,6 +114,8 @@ def alone(folder, *, wait=False, what="the folder"):
             ) from None
         print(f"kdlab: another run is at work in {what} {folder}; waiting for it", file=sys.stderr)
         lock.acquire()
+    except (NotImplementedError, OSError) as error:
+        print(f"kdlab: no lock in {folder} ({reason(error)}): start no second run there", file=sys.stderr)
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from kdlab.photos.evaluation import evaluate
 from kdlab.photos.identity import (
     alone,
     begun,
+    how_to_go_on,
     identity_of_run,
     keep_identity,
     refuse_another_run,
@@ -172,8 +173,7 @@ def _told_how_to_go_on(out):
     try:
         yield
     except KeyboardInterrupt:
-        if begun(out / "runs"):
-            print(f"kdlab: stopped; the same command with --resume goes on in {out}", file=sys.stderr)
+        print(f"kdlab: stopped{how_to_go_on(out)}", file=sys.stderr)
         raise
 
 

@@ -97,7 +97,8 @@ def fit(
             batches = run.batches(threads)
             train(run.model, batches, run.optimiser, run.schedule, after=after, scaler=run.scaler)
             run.end_epoch(threads)
-            bar.set_postfix({k: f"{v:.3g}" for k, v in run.rows[-1].items() if k not in _NOT_SHOWN})
+            shown = {k: f"{v:.3g}" for k, v in run.rows[-1].items() if k not in _NOT_SHOWN}
+            bar.set_postfix(shown, refresh=False)
             saved = save_checkpoint(run, folder)
     student.eval().to(memory_format=torch.contiguous_format)
     return run.rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from kdlab.cards import TEACHERS, read_card
-from kdlab.files import read_json
+from kdlab.files import read_json, write_atomically
 from kdlab.models import create_student
 from kdlab.names import nearest, reason, shown
 from kdlab.teachers.teacher import Teacher
@@ -15,13 +15,16 @@ from kdlab.teachers.teacher import Teacher
 
 def save_teacher(network, path, card):
     """Write ``path`` (safetensors, float16) and beside it the card with the file's sha256."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
+    weights = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    with write_atomically(path) as file:
+        file.write(save(weights))
     card = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    with write_atomically(path.with_suffix(".json")) as file:
+        file.write((json.dumps(card, indent=2) + "\n").encode())
 
 
 def shipped_teachers():

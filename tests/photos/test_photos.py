@@ -99,13 +99,13 @@ def spoil(folder):
     whole = (folder / "000.jpg").read_bytes()
     (folder / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "zero bytes.png").write_bytes(b"")
-    (folder / "a letter.jpg").write_text("Dear Sir or Madam")
+    (folder / "a letter.jpg").write_text("Dear Sir or Madam", encoding="utf-8")
     Image.fromarray(np.random.rand(40, 40).astype(np.float32)).save(folder / "floats.tif")
 
 
 def test_bad_images_are_listed_with_the_reason_and_the_rest_is_used(photos):
     spoil(photos / "class 1")
-    (photos / "class 1" / "notes.txt").write_text("no image")
+    (photos / "class 1" / "notes.txt").write_text("no image", encoding="utf-8")
     (photos / ".ipynb_checkpoints").mkdir()
     found = load(photos)
     reasons = dict(found.bad)

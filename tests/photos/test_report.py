@@ -54,10 +54,9 @@ def test_timm_alone_gets_the_reported_number(whole, data):
     with torch.no_grad():
         answers = network(photos)
     torch.testing.assert_close(answers, outcome.answers["distilled"], rtol=1e-4, atol=1e-4)
-    assert (
-        f"{accuracy(answers, labels):.1f} % of {len(names)} validation photos"
-        in (out / "report.md").read_text()
-    )
+    assert f"{accuracy(answers, labels):.1f} % of {len(names)} validation photos" in (
+        out / "report.md"
+    ).read_text(encoding="utf-8")
 
 
 def blocks(text, language):
@@ -78,7 +77,7 @@ def test_the_code_of_the_report_answers_as_the_student(student, whole, data, tmp
     monkeypatch.setattr(Image, "open", lambda name: opened(photo if name == "photo.jpg" else name))
     said, space = io.StringIO(), {}
     with contextlib.redirect_stdout(said):
-        for block in blocks((out / "report.md").read_text(), "python")[:2]:
+        for block in blocks((out / "report.md").read_text(encoding="utf-8"), "python")[:2]:
             exec(block, space)
     answer = outcome.photos.classes[next(reversed(outcome.answers.values()))[row].argmax()]
     assert said.getvalue() == f"{answer}\n{answer}\n"
@@ -86,7 +85,7 @@ def test_the_code_of_the_report_answers_as_the_student(student, whole, data, tmp
 
 def test_the_verdict_is_the_first_line_and_how_to_make_it_again_the_last_code(whole):
     outcome, out, _, _ = whole
-    text = (out / "report.md").read_text()
+    text = (out / "report.md").read_text(encoding="utf-8")
     assert (
         text.startswith("**Verdict: open (") and "1 pair: a verdict needs at least 3" in text.splitlines()[0]
     )
@@ -123,7 +122,7 @@ def test_names_of_others_stay_text_in_the_page(tmp_path):
     report.write_page(
         tmp_path / "p.html", f"# {wording.in_markdown(bad)}\n\n{wording.fenced('``` ' + bad)}\n", tmp_path
     )
-    page = Page((tmp_path / "p.html").read_text())
+    page = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
     assert not page.sources and "img" not in page.tags and "a" not in page.tags
 
 
@@ -142,7 +141,7 @@ def test_a_finished_run_is_told_again_without_measuring_or_exporting_again(whole
     assert again.result.scores == outcome.result.scores
     assert (out / "student.onnx").read_bytes() == onnx
     assert (out / "student" / "model.safetensors").read_bytes() == student
-    text = (out / "report.md").read_text()
+    text = (out / "report.md").read_text(encoding="utf-8")
     assert "Beside the teacher, the student " in text and "not again" not in text
 
 
@@ -170,7 +169,9 @@ def test_each_part_stands_alone(part, error, data, tmp_path, monkeypatch, brief)
     monkeypatch.setattr(module, name, fails)
     run(student="tiny_cnn", data=data, out=tmp_path, **QUICK)
     reason = getattr(error, "strerror", "odd")
-    assert part == "report.html" or f"no {part}: {reason}" in (tmp_path / "report.md").read_text()
+    assert part == "report.html" or f"no {part}: {reason}" in (tmp_path / "report.md").read_text(
+        encoding="utf-8"
+    )
     left = {p.name for p in tmp_path.iterdir()}
     assert {"student", "report.md", "run.json"} <= left and file not in left
 
@@ -308,8 +309,8 @@ def test_earlier_measurements_count_for_the_same_networks_only(tmp_path):
         students={}, student=torch.nn.Linear(2, 2), teacher=None, recipe=types.SimpleNamespace(size=8)
     )
     for content in ("", "[]", "{}", '{"made for": 3}', '{"made for": {"networks": {}}}'):
-        (tmp_path / "run.json").write_text(content)
+        (tmp_path / "run.json").write_text(content, encoding="utf-8")
         assert report._before(tmp_path, ours) == {}
     made = {"made for": {"networks": report._networks(ours), "onnx": "x"}}
-    (tmp_path / "run.json").write_text(json.dumps(made))
+    (tmp_path / "run.json").write_text(json.dumps(made), encoding="utf-8")
     assert report._before(tmp_path, ours)["onnx"] == "x"

@@ -67,14 +67,14 @@ def test_the_command_with_every_term_a_baseline_and_paired_seeds(data, teacher, 
     said = capsys.readouterr().out
     assert "2 pairs: a verdict needs at least 3" in said and "asking once has cost less" in said
     assert "largest error of a stored logit" in said and "of the validation photos" in said
-    report = (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
     for heading in ("The comparison", "Learning curves", "Confusion", "Cost, on 1 CPU threads"):
         assert f"## {heading}" in report
     assert (
         report.startswith("**Verdict: distilled: open (") and "2 pairs: a verdict needs at least 3" in report
     )
     assert {"curves.png", "confusion.png", "run.json"} <= {p.name for p in tmp_path.iterdir()}
-    assert len(json.loads((tmp_path / "run.json").read_text())["scores"]["distilled"]) == 2
+    assert len(json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["scores"]["distilled"]) == 2
 
 
 def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path, brief_report):
@@ -83,7 +83,7 @@ def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path, brief_report):
     from kdlab.models import create_student
 
     outcome = run(student="tiny_cnn", student_options={"width": 4}, data=data, out=tmp_path, size=32, **QUICK)
-    call = json.loads((tmp_path / "student" / "config.json").read_text())["create_student"]
+    call = json.loads((tmp_path / "student" / "config.json").read_text(encoding="utf-8"))["create_student"]
     network = create_student(**call)
     network.load_state_dict(load_file(tmp_path / "student" / "model.safetensors"))
     images = torch.rand(2, 3, 32, 32)
@@ -96,7 +96,9 @@ def test_bad_images_are_listed_at_the_end(tmp_path, capsys, brief_report):
     options = {**QUICK, "progress": True}
     run(student="tiny_cnn", data=data, out=tmp_path / "out", size=32, **options)
     assert "1 bad images were left out:\n  class 1/empty.png: the file is empty" in capsys.readouterr().out
-    assert "bad: class 1/empty.png: the file is empty" in (tmp_path / "out" / "report.md").read_text()
+    assert "bad: class 1/empty.png: the file is empty" in (tmp_path / "out" / "report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path, brief_report):
@@ -150,7 +152,7 @@ def test_an_output_folder_that_cannot_be_written_is_one_line_at_the_start(
         assert main(words(line, data=data, out=out)) == 2
         return capsys.readouterr().err
 
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     said = error(tmp_path / "file" / "out")
     reason = os.strerror(errno.ENOTDIR)
     assert f"cannot be written: {reason}; give another one with --out\n" in said
@@ -178,7 +180,7 @@ def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, mo
         monkeypatch.setattr("kdlab.photos.report.export_onnx", exporter)
         run(student="tiny_cnn", data=data, out=tmp_path / out, size=32, **QUICK)
     said = "no student.onnx: No module named 'onnx' (pip install 'kdlab[deploy]')"
-    assert said in (tmp_path / "1" / "report.md").read_text()
+    assert said in (tmp_path / "1" / "report.md").read_text(encoding="utf-8")
     assert (tmp_path / "2" / "student.onnx").exists()
 
 
