@@ -125,9 +125,7 @@ def run(**options):
                 facts["remark"] = f"{planned} pairs were planned when the run began; now {running.seeds}."
         process.wait()
         if teacher:
-            teacher, logits = _fitted(
-                teacher, photos, recipe, teaching.adapt, out, running, identity, context, facts
-            )
+            teacher = _fitted(teacher, photos, recipe, teaching.adapt, out, running, identity, context, facts)
             if set(match) != {"hard"}:
                 answers = _answers(teacher, photos, recipe, teaching, match, out, context, facts)
         arms = {HARD: {"hard": 1.0}} if teaching.baseline or not answers else {}
@@ -138,8 +136,6 @@ def run(**options):
             next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds, margin=running.margin
         )
         outcome = Outcome(result, {}, teacher, photos, recipe, facts)
-        if teacher:
-            outcome.answers["teacher"] = logits
         for seed in range(recipe.seed, recipe.seed + running.seeds):
             for arm, weights in arms.items():
                 targets = terms(
@@ -147,24 +143,33 @@ def run(**options):
                     smoothing=recipe.smoothing, teacher_layer=teaching.teacher_layer,
                     student_layer=teaching.student_layer,
                 )  # fmt: skip
-                network, folder = student_of(seed), out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
-                rows = fit(
-                    network, photos, targets, folder, replace(recipe, seed=seed), resume=running.resume,
-                    every=running.every, identity=identity, **context._asdict(),
-                )  # fmt: skip
-                context.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
-                outcome.logs[arm, seed] = rows
-                result.scores[arm].append(rows[-1]["accuracy, %"])
-                if seed == recipe.seed:
-                    outcome.students[arm] = network
+                folder = out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
+                _train(outcome, arm, seed, student_of(seed), targets, folder, running, identity, context)
             result.seed_list.append(seed)
-        for arm, network in outcome.students.items():
-            outcome.answers[arm] = evaluate(network, photos.validation, recipe.size, process, running.threads)
+        networks = {"teacher": teacher} if teacher else {}
+        for name, network in {**networks, **outcome.students}.items():
+            outcome.answers[name] = evaluate(
+                network, photos.validation, recipe.size, process, running.threads
+            )
         if process.first:
             for line in write_report(outcome, out, name=asked.student, options=model):
                 context.say(line)
         process.wait()
         return outcome
+
+
+def _train(outcome, arm, seed, network, targets, folder, running, identity, context):
+    """Train one student, and put what comes of it into the outcome."""
+    rows = fit(
+        network, outcome.photos, targets, folder, replace(outcome.recipe, seed=seed), resume=running.resume,
+        every=running.every, identity=identity, **context._asdict(),
+    )  # fmt: skip
+    reached = rows[-1]["accuracy, %"]
+    context.say(f"{arm}, seed {seed}: {reached:.1f} % of the validation photos")
+    outcome.logs[arm, seed] = rows
+    outcome.result.scores[arm].append(reached)
+    if seed == outcome.recipe.seed:
+        outcome.students[arm] = network
 
 
 @contextmanager
@@ -222,7 +227,7 @@ def _photos(asked, recipe, channels, context):
 
 
 def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts):
-    """The teacher at the recipe's size, for the photos' classes, with its validation logits."""
+    """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
     teacher.to(context.process.device)
     teacher.input_size = recipe.size
     fitted = adapt(
@@ -235,7 +240,7 @@ def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts
     context.say(f"teacher {fitted.name}: {reached[0]:.1f} % of the validation photos")
     if line := no_better_than_chance(reached, photos.validation.labels):
         context.say(line)
-    return fitted, logits
+    return fitted
 
 
 def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
