@@ -15,8 +15,6 @@ PARTS = {"weights": "objective", "optimiser": "optimiser", "schedule": "schedule
 
 def save_checkpoint(run, folder):
     """Replace the folder's checkpoint; on a full disk say so and keep the last one. Returns the time."""
-    import pandas as pd
-
     if run.process.first:
         state = {
             "run": run.identity,
@@ -26,9 +24,7 @@ def save_checkpoint(run, folder):
         try:
             with write_atomically(folder / NAME) as file:
                 torch.save(state, file)
-            if run.rows:
-                with write_atomically(folder / "log.csv") as file:
-                    file.write(pd.DataFrame(run.rows).to_csv(index=False).encode())
+            _write_log(run, folder)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
             print(
                 f"kdlab: no checkpoint at step {run.step}: {error}; "
@@ -57,3 +53,13 @@ def load_checkpoint(run, folder):
         getattr(run, part).load_state_dict(state[key])
     run.step, run.rows, run.seconds = state["step"], state["rows"], state["seconds"]
     run.sums = state["sums"].to(run.sums)
+    if run.process.first:  # it may have been killed between the two
+        _write_log(run, folder)
+
+
+def _write_log(run, folder):
+    import pandas as pd
+
+    if run.rows:
+        with write_atomically(folder / "log.csv") as file:
+            file.write(pd.DataFrame(run.rows).to_csv(index=False).encode())
