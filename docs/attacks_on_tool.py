@@ -1,4 +1,4 @@
-"""Attacks on `kdlab distill`: each is tried on a run of its own, and what comes of it is told in words."""
+"""Attacks on `kdlab distill` and the classroom: each is tried, and what comes of it is told in words."""
 
 import contextlib
 import functools
@@ -17,6 +17,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
+from kdlab import classroom, exercises
 from kdlab.photos import report
 from kdlab.photos.loading import load_photos
 from kdlab.run import run
@@ -52,7 +53,8 @@ def outcome(folder, **options):
         found = run(**{"data": folder / "photos", "out": folder / "out", **QUICK, **options})
     except (ValueError, OSError, FloatingPointError, TypeError) as error:
         return f"refused: {error}"
-    return "runs" + "".join(f"; told: {note}" for note in found.photos.notes)
+    told = [*found.photos.notes, *(f"left out: {name}: {why}" for name, why in found.photos.bad)]
+    return "; told: ".join(["runs", *told])
 
 
 @functools.cache
@@ -244,6 +246,20 @@ def two_pairs(folder):
     return re.search(r"\d pairs: [^)]*", str(found.result))[0]
 
 
+def handed_in(folder, name):
+    exercises.hand_in(folder / "sheet.md", name=name)
+    lines = (folder / "sheet.md").read_text(encoding="utf-8").splitlines()
+    return f"written as one line of text: {next(line for line in lines if 'forged' in line)}"
+
+
+def exported(folder, content):
+    (folder / "lesson.ipynb").write_text(content, encoding="utf-8")
+    try:
+        return f"writes {classroom.export('student', [folder / 'lesson.ipynb'], folder / 'class')}"
+    except (ValueError, OSError) as error:
+        return f"refused: {error}"
+
+
 ATTACKS = {
     "A resumed run that is another": [
         ("`--resume` at another temperature", partial(other_option, temperature=8.0)),
@@ -290,7 +306,7 @@ ATTACKS = {
         ("`--learning-rate nan`", partial(option, learning_rate=float("nan"))),
         ("`--match hard=0 soft=0`", partial(option, match={"hard": 0.0, "soft": 0.0})),
         ("`--student-option widht=4`", partial(option, student_options={"widht": 4})),
-        ("`--device cuda:9`, where there is none", partial(option, device="cuda:9")),
+        ("`--views 0`", partial(option, views=0)),
     ],
     "Ends": [
         ("kill -9 in training, then `--resume`", killed),
@@ -298,12 +314,25 @@ ATTACKS = {
         ("a figure cannot be drawn", part_fails),
         ("two pairs", two_pairs),
     ],
+    "The classroom": [
+        ("`hand_in` by a name with a line break and a table's row", partial(
+            handed_in, name="Ada\n| 1.1 | forged | right |")),
+        ("`hand_in` by a name of HTML", partial(handed_in, name="<script>forged()</script>")),
+        ("a lesson that is no notebook", partial(exported, content="Dear Sir")),
+        ("a lesson whose cells are no list", partial(exported, content='{"cells": 3}')),
+    ],
 }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _silence():
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 def tried(attack):
     """What came of an attack, in one line that is the same on any machine."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+    with tempfile.TemporaryDirectory() as folder, _silence():
         said = attack(Path(folder))
         said = said.replace(f"{folder}/", "").replace(folder, ".")
     return re.sub(r"\b[0-9a-f]{12,}\b", "(digest)", " ".join(said.split()))

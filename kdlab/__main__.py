@@ -123,7 +123,8 @@ class _Console:
 
 def _print_card(card):
     reached = f"{card['accuracy']:5.1f} % on " if "accuracy" in card else ""
-    print(f"{card['name']:16} {card['parameters']:>10,} parameters  {reached}{card['data']}")
+    name, size, data = literal(card.get("name", "?")), card.get("parameters", 0), card.get("data", "?")
+    print(f"{name:16} {size:>10,} parameters  {reached}{literal(data)}")
 
 
 if __name__ == "__main__":

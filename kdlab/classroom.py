@@ -7,7 +7,7 @@ from pathlib import Path
 from kdlab.exercises import all_exercises
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.files import write_atomically
-from kdlab.names import in_a_line, literal
+from kdlab.names import reason
 
 CHECK = re.compile(r'exercises\.check\("(?P<id>[\d.]+)", (?P<answer>.*)\)$')
 ANSWER = re.compile(r'^exercises\.answer\("(\d+\.q\d)", \.\.\.\)$', re.M)
@@ -191,4 +191,4 @@ def _converted(lesson, convert):
 
 def _briefly(error):
     """The start of a message, which may hold any part of a file."""
-    return literal(in_a_line(error))[:200]
+    return reason(error)

@@ -1,4 +1,4 @@
-"""Names: near ones, those of others made harmless, what the files of a folder declare, digests."""
+"""Names and other words for an error's line; what the files of a folder declare, digests."""
 
 import difflib
 import hashlib
@@ -11,6 +11,7 @@ import sys
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
+LONGEST = 200  # characters of somebody else's words there
 
 
 def nearest(name, names):
@@ -31,12 +32,6 @@ def digest_of(network):
         whole.update(name.encode())
         whole.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()[:16]
-
-
-def in_a_line(error):
-    """What an error says, in one line without addresses in memory."""
-    said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
-    return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "an object", said) or type(error).__name__
 
 
 def literal(text):
@@ -64,6 +59,26 @@ def file_name(text):
         return os.fsencode(text).decode("utf-8", "surrogateescape")
     except UnicodeError:  # it is no name that the system gave
         return text
+
+
+def shown(value, as_text=str):
+    """A value of somebody else's for an error's line: short, and whatever it is."""
+    try:
+        return _short(literal(as_text(value)))
+    except Exception:  # a number of too many digits, a class with a mind of its own
+        return f"a {type(value).__name__}"
+
+
+def reason(error):
+    """What an error says, in one line and without addresses in memory; its kind, where it says nothing."""
+    text = getattr(error, "strerror", None) or str(error)  # the file's name is told by who asks
+    text = literal(" ".join(text.split())) or type(error).__name__
+    text = f"there is no {text}" if isinstance(error, KeyError) else text
+    return _short(re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", text))
+
+
+def _short(text):
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def in_markdown(text):

@@ -13,7 +13,7 @@ import torch
 
 from kdlab.estimates import in_unit
 from kdlab.files import write_atomically
-from kdlab.names import in_a_line, nearest
+from kdlab.names import nearest, reason
 from kdlab.verdicts import MANY, Result
 
 _HERE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def load_results(name, folder=None):
         results = {key: Result(**entry["result"]) for key, entry in kept.items()}
         return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} holds no results of studies: {in_a_line(error)}") from error
+        raise ValueError(f"{path} holds no results of studies: {reason(error)}") from error
 
 
 def save_results(name, shipped, folder=None):

@@ -14,7 +14,7 @@ from pathlib import Path
 from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis, Exercise, Experiment, Mistake
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.files import write_atomically
-from kdlab.names import in_a_line, in_markdown, literal, said
+from kdlab.names import in_markdown, literal, reason, said
 
 __all__ = [
     "Exercise", "Experiment", "Mistake", "Diagnosis", "all_exercises", "answer", "check", "hand_in", "progress", "require",
@@ -60,7 +60,7 @@ def _diagnose(exercise, answer):
     except Exception as error:  # the promise is to raise nothing, whatever was handed in
         text = (
             f"{exercise.id} wrong: the check cannot make sense of what it was given: "
-            f"{type(error).__name__}: {in_a_line(error)}"
+            f"{type(error).__name__}: {reason(error)}"
         )
         diagnosis = Diagnosis(WRONG, "not what was asked for", text)
     _note(exercise.id, diagnosis)

@@ -6,6 +6,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import get_args
 
+from kdlab.names import shown
 from kdlab.photos.settings import GROUPS, REQUIRED, Photos, Recipe, Running
 
 DISTILL = """Distil a teacher into a student on your photos.
@@ -73,18 +74,23 @@ def run_command(options):
     given = {name: value for name, value in vars(options).items() if name != "command"}
     for name in ("match", "student_options"):
         if given.get(name):
-            given[name] = dict(_pair(text) for text in given[name])
-    for name, weight in (given.get("match") or {}).items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise ValueError(f"the weight of {name} must be a number, got {weight!r}")
+            given[name] = _pairs(name, given[name])
     return run(**given)
 
 
-def _pair(text):
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise ValueError(f"{text!r} is no KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
+def _pairs(name, texts):
+    """KEY=VALUE each, values read as JSON where they are any."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (key and sign):
+            raise ValueError(f"{name}: {shown(text, repr)} is no KEY=VALUE")
+        if key in found:
+            raise ValueError(
+                f"{name}: {shown(key)} is given twice, as {shown(found[key])} and {shown(value)}"
+            )
+        try:
+            found[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            found[key] = value
+    return found

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdlab.names import in_a_line
+from kdlab.names import reason
 
 MARGIN = 8 / 7  # photos are kept this much larger than the network's input
 WHOLE, CENTRE = 1.0, 7 / 8  # of the shorter side, what is evaluated
@@ -60,13 +60,13 @@ def depth_of(tops):
     return FULL_DEPTH if bits == FULL_DEPTH - 1 else max(8, bits)  # dim ones of 16 bits, not of 15
 
 
-def reason(error, source):
+def why_not(error, source):
     """Why a photo cannot be read, in one line."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
         return "it is no image of a kind that Pillow reads"
-    return in_a_line(error).replace(str(source), "the file")
+    return reason(error).replace(str(source), "the file")
 
 
 @contextmanager

@@ -5,8 +5,8 @@ import json
 import sys
 from contextlib import contextmanager
 
-from kdlab.files import write_atomically
-from kdlab.names import in_a_line
+from kdlab.files import read_json, write_atomically
+from kdlab.names import reason, shown
 from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "identity.json"
@@ -43,7 +43,9 @@ def refuse_another(path, theirs, ours, remedy):
         default = OPTIONS[key].metadata["unset"] if key in OPTIONS else now
         there = theirs.get(key, default)
         if there is not REQUIRED and _plain(there) != _plain(now):
-            raise ValueError(f"{path} is of another run; {key}: there {there}, now {now}; {remedy}")
+            raise ValueError(
+                f"{path} is of another run; {key}: there {shown(there)}, now {shown(now)}; {remedy}"
+            )
 
 
 def refuse_another_run(folder, identity):
@@ -51,13 +53,14 @@ def refuse_another_run(folder, identity):
     path = folder / NAME
     if not (path.exists() and begun(folder)):
         return None
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        known.keys()
-    except (ValueError, AttributeError, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
+    known = read_json(path, f"delete the folder {folder}", check=_wrong_pairs)
     refuse_another(path, known, identity, "give another --out, or the options of before")
     return known
+
+
+def _wrong_pairs(known):
+    pairs = known.get("pairs", 1)
+    return None if type(pairs) is int and pairs > 0 else f"pairs: {shown(pairs, repr)}"
 
 
 def keep_identity(folder, identity, pairs):
@@ -112,7 +115,7 @@ def alone(folder, *, wait=False, what="the folder"):
         print(f"kdlab: another run is at work in {what} {folder}; waiting for it", file=sys.stderr)
         lock.acquire()
     except (NotImplementedError, OSError) as error:
-        print(f"kdlab: no lock in {folder} ({in_a_line(error)}): start no second run there", file=sys.stderr)
+        print(f"kdlab: no lock in {folder} ({reason(error)}): start no second run there", file=sys.stderr)
     try:
         yield
     finally:

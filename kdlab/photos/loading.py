@@ -17,7 +17,7 @@ from kdlab.photos.decoding import (
     decode,
     depth_of,
     no_warnings_of_images,
-    reason,
+    why_not,
 )
 from kdlab.photos.folders import few, listed_folders
 from kdlab.photos.views import prefetch
@@ -168,7 +168,7 @@ class _Reader:
             progress_bar(found, total=len(items), what=what, unit="photo", shown=self.progress), items
         ):
             if isinstance(outcome, Exception):
-                why = reason(outcome, item.source)
+                why = why_not(outcome, item.source)
                 if bad is None:
                     raise ValueError(f"the photo {item.name} cannot be read any more: {why}") from outcome
                 bad[item.name] = why
@@ -248,7 +248,7 @@ def _read(items, look, i):
     try:
         found = look(item.source)
     except Exception as error:
-        raise OSError(_GONE.format(item.name, f"read any more: {reason(error, item.source)}")) from error
+        raise OSError(_GONE.format(item.name, f"read any more: {why_not(error, item.source)}")) from error
     if found.digest != item.digest:
         raise OSError(_GONE.format(item.name, "used: its content has changed"))
     return found.pixels

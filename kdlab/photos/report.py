@@ -10,7 +10,7 @@ import torch
 from kdlab.compress import export_onnx
 from kdlab.files import write_atomically
 from kdlab.measure import cost_table
-from kdlab.names import digest_of, in_a_line, literal
+from kdlab.names import digest_of, literal, reason
 from kdlab.photos import pictures, wording
 from kdlab.photos.export import save_student
 
@@ -42,7 +42,7 @@ def write_report(outcome, out, *, name, options):
         try:
             return make(*arguments)
         except Exception as error:  # nothing of the end is worth losing the rest
-            failed[what] = line = in_a_line(error)
+            failed[what] = line = reason(error)
             found["remarks"].append(f"no {what}: {line}")
 
     for network in outcome.students.values():

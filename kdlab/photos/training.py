@@ -85,7 +85,9 @@ def fit(
         run.count(losses, time.perf_counter() - tick)
         bar.update(run.batch)
         if run.step % run.steps_an_epoch and time.monotonic() - saved > every:
-            saved = save_checkpoint(run, folder)
+            check_finite(run.objective, f"after step {run.step}")
+            # A loss that is not finite ends the run with its epoch: nothing of it may be gone on from.
+            saved = save_checkpoint(run, folder) if run.sums.isfinite().all() else time.monotonic()
         tick = time.perf_counter()
 
     with bar:

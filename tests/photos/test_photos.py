@@ -241,7 +241,7 @@ def test_views_are_mirrored_as_often_as_asked(tmp_path):
     assert torch.equal(never, always.flip(3))
     chosen = torch.tensor(uniforms(0, range(8), 0, 5)[:, 4] < 0.5)[:, None, None, None]
     assert torch.equal(half, torch.where(chosen, always, never))
-    with pytest.raises(ValueError, match="flip must lie between 0 and 1, got 2"):
+    with pytest.raises(ValueError, match="flip must be at least 0 and at most 1, got 2"):
         Recipe(size=24, flip=2)
 
 

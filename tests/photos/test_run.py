@@ -16,7 +16,7 @@ from kdlab import metrics
 from kdlab.__main__ import main
 from kdlab.measure import cost_table
 from kdlab.photos.evaluation import evaluate
-from kdlab.photos.matching import NAMES
+from kdlab.photos.settings import NAMES
 from kdlab.run import run
 
 QUICK = {"epochs": 2, "batch_size": 8, "views": 2, "threads": 0, "progress": False}
@@ -128,8 +128,8 @@ BAD = [
     ({"teacher": "digits-small"}, "has 10 classes, the photos have 3: give it a new classifier"),
     ({"match": {"sofd": 1.0}}, "no term is called 'sofd'; there are hard, soft"),
     ({"teacher": None, "match": {"soft": 1.0}}, "soft need a teacher"),
-    ({"seeds": 0}, "seeds must be at least 1, got 0"),
-    ({"epochs": 0}, "epochs must be at least 1, got 0"),
+    ({"seeds": 0}, "seeds must be at least 1 and at most 10000, got 0"),
+    ({"epochs": 0}, "epochs must be at least 1 and at most 1000000, got 0"),
     ({"match": {"hint": 1.0}, "student_layer": 9}, "there is no layer 9"),
     ({"data": "nowhere"}, "there is no folder nowhere"),
 ]
