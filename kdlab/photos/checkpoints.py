@@ -17,8 +17,6 @@ REMEDY = "delete it, and --resume trains this network anew"
 
 def save_checkpoint(run, folder):
     """Replace the folder's checkpoint; on a full disk say so and keep the last one. Returns the time."""
-    import pandas as pd
-
     if run.process.first:
         state = {
             "run": run.identity,
@@ -28,9 +26,7 @@ def save_checkpoint(run, folder):
         try:
             with write_sealed(folder / NAME) as file:
                 torch.save(state, file)
-            if run.rows:
-                with write_atomically(folder / "log.csv") as file:
-                    file.write(pd.DataFrame(run.rows).to_csv(index=False).encode())
+            _write_log(run, folder)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
             print(
                 f"kdlab: no checkpoint at step {run.step}: {error}; "
@@ -64,6 +60,16 @@ def load_checkpoint(run, folder):
         raise ValueError(f"{path} does not fit this run ({reason(error)}): {REMEDY}") from error
     if not (0 <= run.step <= run.steps and len(run.rows) == run.step // run.steps_an_epoch):
         raise ValueError(f"{path} does not fit this run ({run.step} of {run.steps} steps): {REMEDY}")
+    if run.process.first:  # it may have been killed between the two
+        _write_log(run, folder)
+
+
+def _write_log(run, folder):
+    import pandas as pd
+
+    if run.rows:
+        with write_atomically(folder / "log.csv") as file:
+            file.write(pd.DataFrame(run.rows).to_csv(index=False).encode())
 
 
 def _check_shape(state):

@@ -155,7 +155,7 @@ ODD_SHARDS = {
     "as of an earlier version": lambda path, values: np.save(path, values),
     "not a number": lambda path, values: np.save(path, values * np.nan),
     "objects": lambda path, values: np.save(path, np.array([{}]), allow_pickle=True),
-    "text": lambda path, values: path.write_text("[1, 2]"),
+    "text": lambda path, values: path.write_text("[1, 2]", encoding="utf-8"),
 }
 SEALED = {
     "another type": lambda values: values.astype(np.float64),
@@ -195,7 +195,7 @@ def test_a_shard_of_another_shape_is_named(folder, photos, kind):
 
 def test_a_file_where_a_shard_should_be(folder, photos):
     shutil.rmtree(folder / "cache" / "00000")
-    (folder / "cache" / "00000").write_text("")
+    (folder / "cache" / "00000").write_text("", encoding="utf-8")
     refused(lambda: begin(folder / "cache", photos).column("logits")[[0], 0], "00000 is damaged")
 
 

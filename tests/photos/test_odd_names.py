@@ -107,8 +107,14 @@ def test_odd_class_and_file_names_cost_neither_student_nor_report(tmp_path, monk
             "th",
             "td",
             "code",
+            "pre",
+            "strong",
         }
-        assert set(re.findall('<img src="([^"]*)', rendered(text))) <= {"curves.png", "confusion.png"}
+        assert set(re.findall('<img src="([^"]*)', rendered(text))) <= {
+            "curves.png",
+            "confusion.png",
+            "examples.png",
+        }
 
 
 @pytest.mark.parametrize("name", [*ODD, NOT_UTF8])
