@@ -147,7 +147,7 @@ def _cost(outcome, images, before):
         return cost
     models = {"teacher": outcome.teacher.to("cpu")} if outcome.teacher else {}
     models["student"] = outcome.student
-    return cost_table(models, images, threads=torch.get_num_threads(), seconds=0.2).round(2)
+    return cost_table(models, images, threads=torch.get_num_threads(), seconds=0.2)
 
 
 def _groups(outcome):

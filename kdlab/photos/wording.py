@@ -215,7 +215,7 @@ def whole(outcome, name, card, found):
         parts += [
             f"## Cost, on {cost.attrs['threads']} CPU threads at {size} px",
             ratios(cost),
-            table(cost.T),
+            table(cost.round(2).T),
         ]
     if told := of_the_cache(outcome.facts, outcome.recipe.epochs):
         parts += ["## The teacher's answers", told]

@@ -286,6 +286,8 @@ def test_costs_are_compared_in_words():
         "takes 56 times fewer bytes."
     )
     assert wording.ratios(cost.drop("teacher")) == ""
+    tiny = cost.assign(**{"million MACs": [1e-9, 1e-12]})
+    assert "needs 1000 times fewer multiply-adds" in wording.ratios(tiny)
 
 
 def test_what_got_better_and_worse_the_clearest_first():
