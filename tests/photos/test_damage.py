@@ -280,7 +280,13 @@ def test_a_sealed_checkpoint_of_another_shape_is_named(folder, photos, kind):
     refused(lambda: resume(folder, photos), folder / "run" / "checkpoint.pt", "delete it")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", pickle.dumps([1]), pickle.dumps(Poison()), b"PK\x03\x04"])
+ODD_FILES = {
+    "nothing": b"", "JSON": b"{}", "a list": pickle.dumps([1]), "a zip cut off": b"PK\x03\x04",
+    "something that runs": pickle.dumps(Poison()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ODD_FILES.values(), ids=ODD_FILES)
 def test_a_file_that_is_no_checkpoint_is_named(folder, photos, content):
     path = folder / "run" / "checkpoint.pt"
     path.write_bytes(content)

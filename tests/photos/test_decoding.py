@@ -14,7 +14,7 @@ from photo_folders import make_photos, stripes
 from PIL import Image
 
 from kdlab.photos import load_photos
-from kdlab.photos.decoding import CENTRE, WHOLE, decode, depth_of
+from kdlab.photos.decoding import CENTRE, WHOLE, decode, depth_of, why_not
 
 GREY = np.asarray(stripes(0, 3).convert("L")).astype(np.float64) / 255
 
@@ -150,3 +150,41 @@ def test_nothing_to_validate_with_is_said_before_training(tmp_path):
     make_photos(tmp_path, each=1)
     with pytest.raises(ValueError, match="no photo of .* is left to validate with: a class needs two"):
         load(tmp_path)
+
+
+def of_mode(mode):
+    """A picture in one of Pillow's modes; None where Pillow itself does not make it."""
+    picture = stripes(0, 5)
+    for through in (None, "RGB", "RGBA", "LA", "L", "I"):
+        try:
+            return (picture if through is None else picture.convert(through)).convert(mode)
+        except ValueError:
+            continue
+    return None
+
+
+MODES = [
+    "1", "L", "P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV", "LA", "La", "PA", "I", "F",
+    "I;16", "I;16L", "I;16B",
+]  # fmt: skip
+
+
+@given(st.sampled_from(MODES), st.sampled_from([1, 3]), st.integers(8, 64))
+def test_any_mode_is_read_as_it_looks_or_named(mode, channels, size):
+    picture = of_mode(mode)
+    if picture is None:
+        return
+    try:
+        found = decode(lambda: picture, size=size, channels=channels, depth=8)
+    except Exception as error:
+        why = why_not(error, picture)
+        assert why and "\n" not in why and "0x" not in why
+        return
+    pixels = found.pixels.float()
+    assert (
+        found.pixels.dtype == torch.uint8
+        and pixels.shape[0] == channels
+        and min(pixels.shape[1:]) >= min(size, 40)
+    )
+    due = np.asarray(stripes(0, 5).convert("L" if mode not in ("RGB", "RGBA", "CMYK") else "RGB")).mean()
+    assert abs(pixels.mean().item() - due) < 30
