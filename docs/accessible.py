@@ -26,11 +26,11 @@ def mend(app, error):
     if error is not None or app.builder.format != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
-        text = mended = path.read_text()
+        text = mended = path.read_text(encoding="utf-8")
         for old, new in CHANGES:
             mended = re.sub(old, new, mended)
         if mended != text:
-            path.write_text(mended)
+            path.write_text(mended, encoding="utf-8")
 
 
 @functools.cache
@@ -38,7 +38,11 @@ def _alternatives():
     """The alternative texts that the lessons store, by the name that MyST-NB gives to each figure's file."""
     found = {}
     for path in LESSONS.glob("*.ipynb"):
-        outputs = (o for cell in json.loads(path.read_text())["cells"] for o in cell.get("outputs", []))
+        outputs = (
+            o
+            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+            for o in cell.get("outputs", [])
+        )
         for output in outputs:
             if stored := "".join(output.get("data", {}).get("image/png", "")):
                 name = hashlib.sha256(a2b_base64(stored)).hexdigest()

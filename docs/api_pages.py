@@ -16,7 +16,7 @@ A module imports from the floors below its own only. This page is generated from
 
 
 def _parsed(path):
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _imported(tree):
@@ -145,7 +145,7 @@ def write(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, text in pages().items():
-        (folder / f"{name}.md").write_text(text)
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def mend_back_links(app, error):
@@ -169,4 +169,4 @@ def mend_back_links(app, error):
             right = next((n for n in (name, own) if n in known and known[n].objtype != "module"), None)
             return f'{address}#{right}"' if right else f'{address}"'
 
-        page.write_text(link.sub(mended, page.read_text()))
+        page.write_text(link.sub(mended, page.read_text(encoding="utf-8")), encoding="utf-8")

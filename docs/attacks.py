@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent)]
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from kdlab import losses  # noqa: E402
 
@@ -22,7 +22,13 @@ HEAD = """# What was attacked
 
 Made by `python docs/attacks.py`, which tries all of it; a test fails where this page says something else.
 
-## Losses where a side degenerates
+## `kdlab distill`
+
+Each attack is tried on a run of its own, on a folder of pictures and a teacher that comes with kdlab. Beside
+it stands what the command said or did. Many more of each kind, drawn at random, are tried by the tests.
+
+"""
+OF_LOSSES = """## Losses where a side degenerates
 
 Each loss sees a batch of six rows in which one side is ordinary and the other is not. The cells say what the
 loss gives, and what flows to the student: *bounded* is below 1,000 with inputs of ordinary size; *none* is 0
@@ -101,8 +107,9 @@ def tried(name):
     return cells
 
 
-def page():
-    parts = [HEAD]
+def of_losses():
+    """The part of the page that is about losses."""
+    parts = [OF_LOSSES]
     for name in names():
         parts += [
             f"### `{name}`\n\n| a side that is | student's side | teacher's side |\n| --- | --- | --- |\n"
@@ -112,6 +119,12 @@ def page():
     return "".join(parts).rstrip() + "\n"
 
 
+def page():
+    import attacks_on_tool
+
+    return HEAD + attacks_on_tool.table() + of_losses()
+
+
 def main(arguments=None, path=PAGE):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -119,11 +132,11 @@ def main(arguments=None, path=PAGE):
     parser.add_argument("--check", action="store_true")
     text = page()
     if parser.parse_args(arguments).check:
-        if path.read_text() != text:
-            print(f"{path} is not what the losses do: run python docs/attacks.py")
+        if path.read_text(encoding="utf-8") != text:
+            print(f"{path} is not what happens: run python docs/attacks.py")
             return 1
         return 0
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -84,7 +84,7 @@ def _ran(notebook):
 def _lessons(root):
     """(path, notebook, title) of each lesson."""
     for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        notebook = json.loads(path.read_text())
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         yield path, notebook, "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
 
 

@@ -18,7 +18,7 @@ import slides  # noqa: E402
 import stuck  # noqa: E402
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = "kdlab"
 author = "the kdlab authors"
@@ -68,15 +68,15 @@ def _bring(source, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
-        text = here.sub("", path.read_text()).replace("](../docs/", "](../")
-        (folder / path.name).write_text(text)
+        text = here.sub("", path.read_text(encoding="utf-8")).replace("](../docs/", "](../")
+        (folder / path.name).write_text(text, encoding="utf-8")
 
 
 _bring(ROOT / "notebooks", HERE / "notebooks")
 api_pages.write(HERE / "api")
-(HERE / "claims.md").write_text(claims.claims_page())
+(HERE / "claims.md").write_text(claims.claims_page(), encoding="utf-8")
 claims.draw(HERE / "claims.png")
-(HERE / "instructors" / "stuck.md").write_text(stuck.page())
+(HERE / "instructors" / "stuck.md").write_text(stuck.page(), encoding="utf-8")
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")
 

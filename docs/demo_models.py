@@ -51,7 +51,7 @@ def main():
     add("Student, soft labels, int8", quantised, small)
     examples = [(255 * test.images[test.labels == c][0]).round().int().flatten().tolist() for c in range(10)]
     card = {"command": "python docs/demo_models.py", "steps": STEPS, "seed": SEED, "models": entries}
-    (HERE / "card.json").write_text(json.dumps({**card, "examples": examples}) + "\n")
+    (HERE / "card.json").write_text(json.dumps({**card, "examples": examples}) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ torch.set_num_threads(1)  # faster than two for networks this small"""
 
 def where(root=ROOT):
     """Owner and name of the repository, and the branch or tag to open."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     address = project["project"]["urls"]["Repository"]
     return address.removeprefix("https://github.com/"), project["tool"]["kdlab"]["ref"]
 
@@ -93,7 +93,12 @@ def nbgitpuller(repository, ref, lesson):
 def between_marks(path, content, mark="launch"):
     """The file's text with this content between ``<!-- mark -->`` and ``<!-- /mark -->``."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
-    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{content}\n{end}", path.read_text(), flags=re.S)
+    return re.sub(
+        f"{begin}.*?{end}",
+        lambda _: f"{begin}\n{content}\n{end}",
+        path.read_text(encoding="utf-8"),
+        flags=re.S,
+    )
 
 
 def planned(root=ROOT):
@@ -116,10 +121,10 @@ def planned(root=ROOT):
 def set_where(repository, ref, root=ROOT):
     """Write repository and ref into pyproject.toml."""
     path = root / "pyproject.toml"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     text = re.sub(r'^Repository = ".*"$', f'Repository = "https://github.com/{repository}"', text, flags=re.M)
     text = re.sub(r'^ref = ".*"$', f'ref = "{ref}"', text, flags=re.M)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def main(arguments=None, root=ROOT):
@@ -136,14 +141,14 @@ def main(arguments=None, root=ROOT):
         parser.error(f"--ref must be a branch or tag, got {ref!r}")
     if not options.check:
         set_where(repository, ref, root)
-    differ = [path for path, text in planned(root).items() if path.read_text() != text]
+    differ = [path for path, text in planned(root).items() if path.read_text(encoding="utf-8") != text]
     if options.check:
         for path in differ:
             print(f"{path.relative_to(root)} does not agree with pyproject.toml; run python docs/launch.py")
         return bool(differ)
     for path, text in planned(root).items():
         if path in differ:
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
     print(f"{len(differ)} of {len(planned(root))} files written for {repository} at {ref}")
     return 0
 

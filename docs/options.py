@@ -70,12 +70,12 @@ def main(arguments=None, page=PAGE):
     parser.add_argument("--check", action="store_true", help="write nothing, fail where the page differs")
     options = parser.parse_args(arguments)
     text = launch.between_marks(page, f"\n{tables()}\n", "options")
-    differs = text != page.read_text()
+    differs = text != page.read_text(encoding="utf-8")
     if options.check:
         if differs:
             print(f"{page.name} does not agree with the program; run python docs/options.py")
         return int(differs)
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
     return 0
 
 

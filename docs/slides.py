@@ -106,7 +106,7 @@ def write(lesson, folder):
     title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
     path = Path(folder) / f"{Path(lesson).stem}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PAGE.format(title=html.escape(title), slides="\n".join(made)))
+    path.write_text(PAGE.format(title=html.escape(title), slides="\n".join(made)), encoding="utf-8")
     return path, len(made)
 
 

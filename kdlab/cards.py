@@ -1,14 +1,24 @@
 """Cards of trained teachers: whether a file of weights is what its card says; the shipped ones' folder."""
 
 import hashlib
-import json
 from pathlib import Path
+
+from kdlab.files import read_json
+from kdlab.names import shown
 
 _HERE = Path(__file__).resolve().parent
 # In a wheel the teachers lie inside the package, in a clone beside it.
 TEACHERS = next(p for p in (_HERE / "shipped" / "teachers", _HERE.parent / "data" / "teachers") if p.exists())
 
-CARD = ("architecture", "options", "num_classes", "command", "sha256")  # and of images: in_chans, input_size
+CARD = {"architecture": str, "options": dict, "num_classes": int, "command": str, "sha256": str}
+# Of images the first two; the others are what it is listed by.
+MORE = {
+    "in_chans": int, "input_size": int, "name": str, "parameters": int, "data": str, "accuracy": int | float,
+}  # fmt: skip
+ELSEWHERE = {
+    "pretrained",
+    "checkpoint_path",
+}  # options by which a network takes other weights than the card's
 
 
 def read_card(path):
@@ -19,12 +29,9 @@ def read_card(path):
     ValueError, FileNotFoundError
         If the card or the file is damaged, or the file is not there.
     """
-    try:
-        card = json.loads(path.with_suffix(".json").read_text())
-        _ = [card[key] for key in CARD]
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"the card {path.with_suffix('.json')} is damaged: {error!r}") from error
-    if not path.exists():
+    remedy = "restore it, or train the teacher again"
+    card = read_json(path.with_suffix(".json"), remedy, what="the card ", check=_wrong_card)
+    if not path.is_file():
         raise FileNotFoundError(f"the card {path.with_suffix('.json')} is there, the weights {path} are not")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
@@ -34,3 +41,18 @@ def read_card(path):
             f"restore it, or train it again with: {card['command']}"
         )
     return card, content
+
+
+def _wrong_card(card):
+    """What is wrong with a card, or None."""
+    for key, kind in {**CARD, **MORE}.items():
+        value = card.get(key)
+        if key in CARD and value is None:
+            return f"there is no {key!r}"
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            return f"its {key!r} is {shown(value, repr)}"
+        if kind is int and value is not None and value < 1:
+            return f"its {key!r} is {shown(value, repr)}, not 1 or more"
+    if elsewhere := ELSEWHERE & set(card["options"]):
+        return f"its options name {min(elsewhere)!r}"
+    return None

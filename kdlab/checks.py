@@ -8,6 +8,7 @@ import torch
 
 from kdlab import rows as tree
 from kdlab.losses.common import NO_LABEL, check_logits
+from kdlab.names import reason
 from kdlab.terms import is_asked, label_loss
 from kdlab.training import first_outputs
 
@@ -86,8 +87,7 @@ def _check_value(term, ours, inputs):
             trial.value(side, given)
         except (RuntimeError, IndexError, TypeError) as error:
             sides = f"the student's {tree.shapes(ours)} and targets {tree.shapes(given[0])}"
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(f"{term.name} does not take {sides}: {reason}") from error
+            raise ValueError(f"{term.name} does not take {sides}: {reason(error)}") from error
 
 
 def _check_labels(name, labels, ours):

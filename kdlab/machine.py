@@ -16,7 +16,9 @@ def free_memory():
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ):
             with suppress(OSError, ValueError):
-                room = int((folder / limit).read_text()) - int((folder / used).read_text())
+                room = int((folder / limit).read_text(encoding="utf-8")) - int(
+                    (folder / used).read_text(encoding="utf-8")
+                )
                 # Files that were read count as used, and make room when it is asked for.
                 free.append(room + _number(folder / "memory.stat", files))
     return min(free)
@@ -25,7 +27,7 @@ def free_memory():
 def _memory_groups():
     """The control groups that this process is in, of both versions."""
     with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, kinds, path = line.split(":", 2)
             if kinds in ("", "memory"):
                 for group in (PurePosixPath(path), *PurePosixPath(path).parents):
@@ -33,7 +35,7 @@ def _memory_groups():
 
 
 def _number(path, name):
-    for line in Path(path).read_text().splitlines():
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
         if line.split()[0] == name:
             return int(line.split()[1])
     raise ValueError(f"{path} has no line {name}")

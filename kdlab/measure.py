@@ -164,7 +164,7 @@ def _network(model):
 def _silent():
     """Nothing on the process's stderr: the profiler's library writes there, past Python."""
     kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

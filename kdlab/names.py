@@ -1,13 +1,17 @@
-"""Names: near ones, those of others made harmless, what the files of a folder declare, digests."""
+"""Names and other words for an error's line; what the files of a folder declare, digests."""
 
 import difflib
 import hashlib
 import html
 import importlib
+import os
 import pkgutil
+import re
+import sys
 import unicodedata
 
 LISTED = 12  # names that one can still read in an error's line
+LONGEST = 200  # characters of somebody else's words there
 
 
 def nearest(name, names):
@@ -38,7 +42,43 @@ def literal(text):
     """
     bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     joiners = "\u200c\u200d"  # some scripts and emoji cannot be written without them
-    return "".join("\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in str(text))
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in bad and c not in joiners else c for c in file_name(str(text))
+    )
+
+
+def said(text):
+    """Print a text in the letters that the console has, the others escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(str(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def file_name(text):
+    """A file's name as UTF-8, whatever letters the machine is set to."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeError:  # it is no name that the system gave
+        return text
+
+
+def shown(value, as_text=str):
+    """A value of somebody else's for an error's line: short, and whatever it is."""
+    try:
+        return _short(literal(as_text(value)))
+    except Exception:  # a number of too many digits, a class with a mind of its own
+        return f"a {type(value).__name__}"
+
+
+def reason(error):
+    """What an error says, in one line and without addresses in memory; its kind, where it says nothing."""
+    text = getattr(error, "strerror", None) or str(error)  # the file's name is told by who asks
+    text = literal(" ".join(text.split())) or type(error).__name__
+    text = f"there is no {text}" if isinstance(error, KeyError) else text
+    return _short(re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", text))
+
+
+def _short(text):
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def in_markdown(text):

@@ -13,7 +13,7 @@ import torch
 
 from kdlab.estimates import in_unit
 from kdlab.files import write_atomically
-from kdlab.names import nearest
+from kdlab.names import nearest, reason
 from kdlab.verdicts import MANY, Result
 
 _HERE = Path(__file__).resolve().parent
@@ -56,16 +56,20 @@ def load_results(name, folder=None):
     """The shipped results of that name, or those of another folder, as :class:`Shipped`.
 
     Each has its scores, verdicts and tables, as :func:`kdlab.study.compare` gives them; the trained
-    students are not kept. FileNotFoundError, with the names that come close, if there are none.
+    students are not kept. FileNotFoundError, with the names that come close, if there are none; ValueError
+    if the file is of another shape.
     """
     folder = Path(folder or RESULTS)
     path = folder / f"{name}.json"
     if not path.exists():
         known = sorted(p.stem for p in folder.glob("*.json"))
         raise FileNotFoundError(f"no results are called {name!r}{nearest(name, known)}")
-    kept = json.loads(path.read_text())
-    results = {key: Result(**entry["result"]) for key, entry in kept.items()}
-    return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        results = {key: Result(**entry["result"]) for key, entry in kept.items()}
+        return Shipped(results, {key: entry["card"] for key, entry in kept.items()})
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} holds no results of studies: {reason(error)}") from error
 
 
 def save_results(name, shipped, folder=None):
@@ -119,7 +123,7 @@ def run_card(command, seconds):
 
 def _processor():
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return platform.processor() or platform.machine()
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from kdlab.models.outputs import Outputs, call, evaluated, forward, heads_of
+from kdlab.names import reason
 from kdlab.rows import shapes, take
 
 
@@ -130,8 +131,8 @@ def first_outputs(student, inputs, terms):
         try:
             outputs = outputs_of(student, few, None)
         except (RuntimeError, IndexError, AttributeError, TypeError) as error:
-            reason, name = (str(error) or repr(error)).splitlines()[0], type(student).__name__
-            raise ValueError(f"{name} does not take inputs {shapes(inputs)}: {reason}") from error
+            name = type(student).__name__
+            raise ValueError(f"{name} does not take inputs {shapes(inputs)}: {reason(error)}") from error
         if needs_layers(terms, outputs):
             asked = {term.of for term in terms} - {"logits", "embedding", *heads_of(outputs.logits)}
             outputs = forward(student, few, tuple(sorted(asked, key=str)))

@@ -81,7 +81,7 @@ def workers(rounds=4):
         while not over.wait(0.05):
             for pid in processes(os.getpid()):
                 with suppress(OSError):
-                    rollup = Path("/proc", pid, "smaps_rollup").read_text()
+                    rollup = Path("/proc", pid, "smaps_rollup").read_text(encoding="utf-8")
                     private.append(sum(int(n) for n in re.findall(r"Private_\w+: +(\d+)", rollup)) / 1024)
 
     seconds(1)

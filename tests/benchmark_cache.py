@@ -4,21 +4,26 @@ A step is timed without making its views, which costs every loop the same; looki
 """
 
 import argparse
+import hashlib
+import os
 import statistics
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from kdlab.distill import features, hard_labels, relations, soft_targets
+from kdlab.files import check_seal, write_atomically, write_sealed
 from kdlab.losses import soft_target_loss
 from kdlab.measure import multiply_adds
 from kdlab.photos import PhotoList, Photos
-from kdlab.photos.cache import bytes_a_view, open_cache
+from kdlab.photos.cache import SHARD_BYTES, bytes_a_view, open_cache
 from kdlab.photos.evaluation import statistics as channel_statistics
 from kdlab.photos.settings import Recipe
 from kdlab.photos.views import normalise
@@ -30,6 +35,13 @@ SIZE, BATCH, CLASSES, VIEWS = 64, 32, 10, 2
 STUDENT = (16, 8)  # width of the first stage and of the stem
 TEACHERS = ((22, 12), (32, 16), (48, 20))  # of about 2, 4 and 8 times its multiply-adds
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+KINDS = {
+    "10 logits": {"logits": (10,)},
+    "1,000 logits": {"logits": (1000,)},
+    "64 of 21,841 logits": {"logits": (21841,)},
+    "1,000 and embedding 2,048": {"logits": (1000,), "embedding": (2048,)},
+    "1,000 and map 512 x 7 x 7": {"logits": (1000,), "map": (512, 7, 7)},
+}
 
 
 def network(widths):
@@ -191,14 +203,7 @@ def growth(measured):
     macs = million_macs(teacher.network)
     print(f"\nThe cache of one view of each image: seconds with a teacher of {macs:.0f} million MACs, and")
     print("MB for other kinds of answers: classes, embedding, map\n")
-    kinds = {
-        "10 logits": {"logits": (10,)},
-        "1,000 logits": {"logits": (1000,)},
-        "64 of 21,841 logits": {"logits": (21841,)},
-        "1,000 and embedding 2,048": {"logits": (1000,), "embedding": (2048,)},
-        "1,000 and map 512 x 7 x 7": {"logits": (1000,), "map": (512, 7, 7)},
-    }
-    table(("images", "seconds", *kinds), ["---"] * (2 + len(kinds)))
+    table(("images", "seconds", *KINDS), ["---"] * (2 + len(KINDS)))
     for count in SIZES:
         if count <= measured:
             with tempfile.TemporaryDirectory() as folder:
@@ -208,7 +213,7 @@ def growth(measured):
             rate, said = cache.seconds / count, f"{cache.seconds:.1f}"
         else:
             said = f"{rate * count:.0f}, extrapolated"
-        table((f"{count:,}", said, *(f"{count * bytes_a_view(k) / 1e6:,.2f}" for k in kinds.values())))
+        table((f"{count:,}", said, *(f"{count * bytes_a_view(k) / 1e6:,.2f}" for k in KINDS.values())))
 
 
 def imagenet(views=8, images=1_281_167):
@@ -230,12 +235,72 @@ def imagenet(views=8, images=1_281_167):
         table((name, f"{1e3 * cost:.0f}", f"{images * views * cost / 3600:,.0f}", *sizes))
 
 
+DIGESTS = {
+    "crc32": zlib.crc32,
+    "blake2b": lambda part: hashlib.blake2b(part).digest(),
+    "sha256": lambda part: hashlib.sha256(part).digest(),
+    "sha1": lambda part: hashlib.sha1(part).digest(),
+}
+
+
+def seconds_of(work, rounds=3):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def digests(gigabytes=1.0):
+    """What it costs to see damage: of a gigabyte in shards, beside writing, reading and training."""
+    count = round(gigabytes * 1e9 / SHARD_BYTES)
+    shards = [np.frombuffer(os.urandom(SHARD_BYTES), np.float16) for _ in range(count)]
+    total = sum(shard.nbytes for shard in shards) / 1e9
+    print(f"\nSeconds for {total:.2f} GB in {count} shards of {SHARD_BYTES / 1e6:.0f} MB, median of 3\n")
+    table(("what", "seconds", "GB a second"), ["---"] * 3)
+
+    def told(what, work):
+        found = seconds_of(work)
+        table((what, f"{found:.2f}", f"{total / found:.2f}"))
+        return found
+
+    for name, digest in DIGESTS.items():
+        told(name, lambda digest=digest: [digest(shard.view(np.uint8)) for shard in shards])
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{number}.npy" for number in range(count)]
+
+        def write(opened):
+            for path, shard in zip(paths, shards):
+                with opened(path) as file:
+                    np.save(file, shard)
+
+        told("written to disk", lambda: write(write_atomically))
+        told("written with its seal", lambda: write(write_sealed))
+        told("read, the system has it in memory", lambda: [path.read_bytes() for path in paths])
+        checked = told("its seals checked", lambda: [check_seal(path) for path in paths]) / total
+    step, images, rows = plain(), torch.zeros(BATCH, 3, SIZE, SIZE, dtype=torch.uint8), list(range(BATCH))
+    labels = torch.zeros(BATCH, dtype=torch.int64)
+    trained = seconds_of(lambda: step(images, labels, rows), rounds=20) / BATCH
+    print(
+        f"\nA plain step of the student above takes {1e6 * trained:.0f} microseconds an image. To check the"
+    )
+    print("answers to one view of it, once a run, takes, in microseconds:\n")
+    for kind, shapes in KINDS.items():
+        took = checked * bytes_a_view(shapes) / 1e9
+        table((kind, f"{1e6 * took:.2f}", f"{100 * took / trained:.3f} % of a step"))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--measured", type=int, default=3_000, help="largest cache that is really written")
+    parser.add_argument("--digests", action="store_true", help="only what it costs to see damage")
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {run_card('', 0)['processor']}")
-    steps(options.rounds)
-    growth(options.measured)
-    imagenet()
+    if options.digests:
+        digests()
+    else:
+        steps(options.rounds)
+        growth(options.measured)
+        imagenet()

@@ -84,15 +84,19 @@ def colab(folder, lessons):
     content = folder / "content"
     content.mkdir()
     for name in lessons:
-        text = (ROOT / "notebooks" / name).read_text()
-        (content / name).write_text(re.sub(r"https://github\.com/[^ \"\\]+\.zip", str(archive), text))
+        text = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
+        (content / name).write_text(
+            re.sub(r"https://github\.com/[^ \"\\]+\.zip", str(archive), text), encoding="utf-8"
+        )
     run_lessons(python, content, lessons)
     assert versions(python, "torch", "torchvision", "numpy") == before
     print(versions(python, "torch", "numpy", "timm", "ipywidgets", "kdlab"))
 
 
 def binder(folder, lessons):
-    lines = re.findall(r"^ +- ([\w-]+(?:[>=][^\s]*)?)$", (ROOT / "environment.yml").read_text(), re.M)
+    lines = re.findall(
+        r"^ +- ([\w-]+(?:[>=][^\s]*)?)$", (ROOT / "environment.yml").read_text(encoding="utf-8"), re.M
+    )
     names = [line.replace("pytorch-cpu", "torch").replace("matplotlib-base", "matplotlib") for line in lines]
     packages = [name for name in names if not name.startswith(("pip", "python", "conda-forge", "nodefaults"))]
     home = folder / "home"
@@ -108,7 +112,7 @@ def processes(pid):
     found = []
     for task in Path("/proc", str(pid), "task").glob("*/children"):
         with suppress(OSError):  # it has just ended
-            for child in task.read_text().split():
+            for child in task.read_text(encoding="utf-8").split():
                 found += [child, *processes(child)]
     return found
 
@@ -118,7 +122,7 @@ def counted(pids):
     own, files = 0, [0]
     for pid in pids:
         with suppress(OSError):
-            lines = Path("/proc", pid, "smaps_rollup").read_text().splitlines()[1:]
+            lines = Path("/proc", pid, "smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]
             kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
             own += kilobytes["Pss_Anon"]
             files.append(kilobytes["Rss"] - kilobytes["Anonymous"])

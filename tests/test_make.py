@@ -21,7 +21,7 @@ def clone(tmp_path):
     (tmp_path / "notebooks" / "00_a_lesson.ipynb").touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     for tool in ("ruff", "pytest"):
-        (tmp_path / ".venv" / "bin" / tool).write_text(STUB)
+        (tmp_path / ".venv" / "bin" / tool).write_text(STUB, encoding="utf-8")
         (tmp_path / ".venv" / "bin" / tool).chmod(0o755)
     for name in ("pyproject.toml", "constraints.txt", ".venv/ready"):
         (tmp_path / name).touch()
@@ -35,6 +35,6 @@ def test_every_part_runs_and_one_that_fails_fails_the_whole(clone, failing):
     environment = {**inherited, "FAILS": PARTS.get(failing, "nothing")}
     run = subprocess.run(["make", "test"], cwd=clone, env=environment, capture_output=True, text=True)
     assert run.returncode == (0 if failing is None else 2), run.stderr
-    called = (clone / "called").read_text()
+    called = (clone / "called").read_text(encoding="utf-8")
     assert "ruff check ." in called and called.count("pytest ") == 2
     assert called.count("--nbval-lax") == 1 and "notebooks/00_a_lesson.ipynb" in called

@@ -92,6 +92,8 @@ def _export(network, inputs, path):
             torch.onnx.export(
                 network, inputs, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False
             )
+    except OSError:  # of the disk, not of the network
+        raise
     except Exception as error:
         raise _NotExported(_reason(error)) from error
     finally:

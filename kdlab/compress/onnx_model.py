@@ -56,7 +56,13 @@ class OnnxModel:
         settings.log_severity_level = 3  # errors only
         for name, value in options.items():
             setattr(settings, name, value)
-        return runtime.InferenceSession(self.path, settings, providers=["CPUExecutionProvider"])
+        try:
+            model = str(self.path).encode() and self.path
+        except (
+            UnicodeEncodeError
+        ):  # letters that the machine is not set to: the runtime cannot open it by name
+            model = self.path.read_bytes()
+        return runtime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
 
     def with_threads(self, threads):
         """The same file, run with another number of threads."""
@@ -112,7 +118,7 @@ class OnnxModel:
             }
             session = self._start(enable_profiling=True, **kept)
             self._run(session, images)
-            events = json.loads(Path(session.end_profiling()).read_text())
+            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
             nodes = {node.name: node for node in onnx.load(f"{folder}/graph.onnx").graph.node}
         sizes = {e["name"]: int(e["args"]["output_size"]) for e in events if e["name"].endswith(RAN)}
         order = [nodes[name.removesuffix(RAN)] for name in sizes]

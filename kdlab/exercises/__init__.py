@@ -14,11 +14,13 @@ from pathlib import Path
 from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis, Exercise, Experiment, Mistake
 from kdlab.exercises.questions import QUESTIONS
 from kdlab.files import write_atomically
-from kdlab.names import in_markdown, literal
+from kdlab.names import in_markdown, literal, reason, said
 
 __all__ = [
     "Exercise", "Experiment", "Mistake", "Diagnosis", "all_exercises", "answer", "check", "hand_in", "progress", "require",
 ]  # fmt: skip
+
+LONGEST = 200  # letters of a name on a sheet
 
 _record = {}
 
@@ -47,20 +49,20 @@ def check(id, answer):
     """
     exercises = all_exercises()
     if id not in exercises:
-        print(f"there is no exercise {id!r}; there are {', '.join(exercises)}")
+        said(f"there is no exercise {id!r}; there are {', '.join(exercises)}")
         return
-    print(_diagnose(exercises[id], answer).text)
+    said(_diagnose(exercises[id], answer).text)
 
 
 def _diagnose(exercise, answer):
     try:
         diagnosis = exercise.diagnose(answer)
     except Exception as error:  # the promise is to raise nothing, whatever was handed in
-        said = (
+        text = (
             f"{exercise.id} wrong: the check cannot make sense of what it was given: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {reason(error)}"
         )
-        diagnosis = Diagnosis(WRONG, "not what was asked for", said)
+        diagnosis = Diagnosis(WRONG, "not what was asked for", text)
     _note(exercise.id, diagnosis)
     return diagnosis
 
@@ -68,9 +70,9 @@ def _diagnose(exercise, answer):
 def answer(id, choice):
     """Check a choice ("a", "b", ...) in an exit question, and explain it, right or wrong."""
     if id not in QUESTIONS:
-        print(f"there is no question {id!r}; there are {', '.join(QUESTIONS)}")
+        said(f"there is no question {id!r}; there are {', '.join(QUESTIONS)}")
         return
-    print(_diagnose(QUESTIONS[id], choice).text)
+    said(_diagnose(QUESTIONS[id], choice).text)
 
 
 def require(id, answer):
@@ -130,6 +132,8 @@ def hand_in(path, name=""):
     ------
     ValueError
         If the ending is another.
+    OSError
+        If the file cannot be written; one that is there stays as it is.
     """
     import torch
 
@@ -139,7 +143,7 @@ def hand_in(path, name=""):
     if path.suffix not in (".json", ".md"):
         raise ValueError(f"{path} must end in .json or .md, not {path.suffix!r}")
     sheet = {
-        "name": literal(name),
+        "name": _of_a_person(name),
         "written": datetime.now().isoformat(timespec="seconds"),
         "versions": {
             "kdlab": kdlab.__version__,
@@ -152,7 +156,14 @@ def hand_in(path, name=""):
     text = json.dumps(sheet, indent=2) if path.suffix == ".json" else _as_markdown(sheet)
     with write_atomically(path) as file:
         file.write(text.encode())
-    print(f"wrote {path}: {sum(r['status'] == RIGHT for r in sheet['results'].values())} right")
+    said(f"wrote {path}: {sum(r['status'] == RIGHT for r in sheet['results'].values())} right")
+
+
+def _of_a_person(name):
+    """A name as one line, not without end, that a spreadsheet takes for no formula."""
+    name = literal("" if name is None else name).strip()
+    name = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    return f"'{name}" if name.startswith(tuple("=+-@")) else name
 
 
 def _as_markdown(sheet):

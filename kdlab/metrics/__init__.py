@@ -3,6 +3,7 @@
 from kdlab.metrics.answers import predict
 from kdlab.metrics.classification import (
     accuracy,
+    accuracy_interval,
     agreement,
     calibration_error,
     entropy,
@@ -12,6 +13,6 @@ from kdlab.metrics.classification import (
 from kdlab.metrics.representation import debiased_cka, linear_cka, probe, recall_at_1
 
 __all__ = [
-    "accuracy", "agreement", "calibration_error", "debiased_cka", "entropy", "linear_cka",
-    "negative_log_likelihood", "predict", "probe", "recall", "recall_at_1",
+    "accuracy", "accuracy_interval", "agreement", "calibration_error", "debiased_cka", "entropy",
+    "linear_cka", "negative_log_likelihood", "predict", "probe", "recall", "recall_at_1",
 ]  # fmt: skip

@@ -16,6 +16,20 @@ def accuracy(logits, labels):
     return 100 * (logits.argmax(1) == labels).double().mean().item()
 
 
+def accuracy_interval(logits, labels, *, level=0.95):
+    """The accuracy of these rows with the interval that follows from their number: percent, low, high.
+
+    Wilson's interval (1927), which holds for few rows and near 0 and 100 %. It is about other rows of the
+    same kind, and says nothing about other seeds.
+    """
+    from scipy.stats import binomtest
+
+    logits, labels = labelled(logits, labels)
+    right = int((logits.argmax(1) == labels).sum())
+    interval = binomtest(right, len(labels)).proportion_ci(level, method="wilson")
+    return accuracy(logits, labels), 100 * float(interval.low), 100 * float(interval.high)
+
+
 def recall(logits, labels, label):
     """Share of the images of class ``label`` that are answered as such, in percent."""
     logits, labels = labelled(logits, labels)

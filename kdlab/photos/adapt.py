@@ -6,9 +6,8 @@ from dataclasses import replace
 import torch
 
 from kdlab.distill import hard_labels
-from kdlab.metrics import accuracy
 from kdlab.photos.cache import answers_of
-from kdlab.photos.evaluation import central_batches, evaluate
+from kdlab.photos.evaluation import central_batches
 from kdlab.photos.parallel import Process
 from kdlab.photos.settings import WAYS
 from kdlab.photos.training import fit
@@ -69,6 +68,9 @@ def probe(teacher, photos, recipe, process, threads):
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
+    lacking = f"teacher {teacher.name!r} has no single linear classifier to replace"
+    if not hasattr(teacher.network, "reset_classifier"):
+        raise ValueError(lacking)
     network = copy.deepcopy(teacher.network)
     part = photos.train
     views = central_batches(part, range(len(part)), recipe.size, threads=threads)
@@ -84,14 +86,8 @@ def probe(teacher, photos, recipe, process, threads):
     network.reset_classifier(len(photos.classes))
     classifier = network.get_classifier()
     if not hasattr(classifier, "weight") or classifier.weight.flatten(1).shape != weight.shape:
-        raise ValueError(f"teacher {teacher.name!r} has no single linear classifier to replace")
+        raise ValueError(lacking)
     classifier.to(process.device)
     classifier.weight.copy_(weight.view_as(classifier.weight))
     classifier.bias.copy_(bias)
     return network.eval()
-
-
-def validation_accuracy(network, photos, recipe, process=None, threads=1):
-    """Accuracy on the validation photos in percent, of a student or a Teacher."""
-    logits = evaluate(network, photos.validation, recipe.size, process, threads)
-    return accuracy(logits, photos.validation.labels)

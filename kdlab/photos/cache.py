@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kdlab.files import sync_folder, write_atomically
-from kdlab.names import digest_of
+from kdlab.files import check_seal, read_json, sync_folder, write_atomically, write_sealed
+from kdlab.names import digest_of, reason, shown
 from kdlab.photos.compressed_logits import keep_top, read_top
 from kdlab.photos.views import prefetch
 from kdlab.progress_bar import progress_bar
@@ -51,6 +51,7 @@ class Cache:
     shapes: dict
     shard: int
     kept: int | None  # logits of an image; None: all of them
+    key: str  # what the header says of the answers: they are sealed with it
     seconds: float = 0.0
     answered: int = 0
     _shards: dict = field(default_factory=dict, repr=False)
@@ -93,10 +94,26 @@ class Cache:
         key, folder = (number, name), self._path(number)
         if key not in self._shards:
             try:
-                self._shards[key] = np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
-            except (OSError, ValueError) as error:
-                raise ValueError(f"the cache's {folder} is damaged ({error}): delete it") from error
+                self._shards[key] = self._opened(number, name)
+            except Exception as error:  # NumPy's reader raises whatever comes
+                raise ValueError(
+                    f"the cache's {folder} is damaged ({name}.npy: {reason(error)}): delete it, and "
+                    f"--resume asks the teacher again"
+                ) from error
         return self._shards[key]
+
+    def _opened(self, number, name):
+        path, due = self._path(number) / f"{name}.npy", np.int32 if name == _CLASSES else np.float16
+        check_seal(path, self._key(number, name))
+        values = np.load(path, mmap_mode="r").view(np.ndarray)
+        answer = self.shapes.get(name, () if name == _REST else (self.kept,))
+        shape = (len(self._range(number)), self.views, *answer)
+        if values.shape != shape or values.dtype != due:
+            raise ValueError(f"it holds {values.dtype} {values.shape}, not {due.__name__} {shape}")
+        return values
+
+    def _key(self, number, name):
+        return f"{self.key} {number} {name}"
 
     def _path(self, number):
         return self.folder / f"{number:05}"
@@ -137,7 +154,7 @@ class Cache:
         if self.kept:
             answers.update(zip((f"logits-{k}" for k in _TOP), keep_top(answers.pop("logits"), self.kept)))
         for name, values in answers.items():
-            whole = name == "logits-classes"
+            whole = name == _CLASSES
             stored = answers[name] = values.to(torch.int32 if whole else torch.float16).cpu().numpy()
             if not whole and not np.isfinite(stored).all():
                 raise ValueError(
@@ -148,9 +165,11 @@ class Cache:
     def _save(self, number, arrays):
         half = self._path(number).with_suffix(".part")
         shutil.rmtree(half, ignore_errors=True)
+        if half.is_file():
+            half.unlink()
         half.mkdir()
         for name, values in arrays.items():
-            with write_atomically(half / f"{name}.npy") as file:
+            with write_sealed(half / f"{name}.npy", self._key(number, name)) as file:
                 np.save(file, values)
         half.rename(self._path(number))
         sync_folder(self.folder)
@@ -189,6 +208,7 @@ class Cache:
 
 
 _TOP = ("values", "classes", "rest")
+_CLASSES, _REST = "logits-classes", "logits-rest"
 
 
 def kept_logits(shapes):
@@ -249,7 +269,7 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
         "classes": f"{len(classes)}, {hashlib.sha256(json.dumps(list(classes)).encode()).hexdigest()[:16]}",
         "views": views,
         "outputs": {name: list(shape) for name, shape in shapes.items()},
-        "layout": f"1, {shard} images a shard, float16, {kept_logits(shapes) or 'all'} logits",
+        "layout": f"2, {shard} images a shard, float16, {kept_logits(shapes) or 'all'} logits",
         "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
     }
     path = folder / "header.json"
@@ -257,14 +277,12 @@ def open_cache(folder, teacher, part, make, *, transform, classes, views, output
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
             file.write(json.dumps(header, indent=1).encode())
-    try:
-        found = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
+    found = read_json(path, f"delete the folder {folder}")
     for key, ours in header.items():
         if key != "teacher" and found.get(key) != ours:  # its name is for the reader
             raise ValueError(
-                f"the cache {folder} does not fit this run; {key}: stored {found.get(key)}, now {ours}; "
-                f"delete it or name another (--cache)"
+                f"the cache {folder} does not fit this run; {key}: stored {shown(found.get(key))}, "
+                f"now {shown(ours)}; delete it or name another (--cache)"
             )
-    return Cache(folder, len(part), views, shapes, shard, kept_logits(shapes))
+    key = json.dumps({name: value for name, value in header.items() if name != "teacher"}, sort_keys=True)
+    return Cache(folder, len(part), views, shapes, shard, kept_logits(shapes), key)

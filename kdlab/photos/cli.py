@@ -6,6 +6,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import get_args
 
+from kdlab.names import shown
 from kdlab.photos.settings import GROUPS, REQUIRED, Photos, Recipe, Running
 
 DISTILL = """Distil a teacher into a student on your photos.
@@ -18,7 +19,9 @@ EXAMPLES = """examples:
       --data photos/ --out runs/pets --baseline --seeds 3
   kdlab distill --teacher local-dir:runs/teacher/student --student resnet10t --size 32 \\
       --match hard=0.1 soft=0.9 distance=1 --data torchvision:CIFAR10 --out runs/cifar
-  torchrun --nproc_per_node 4 -m kdlab distill ...        the same on four GPUs, or CPU processes
+  torchrun --nproc_per_node 4 -m kdlab distill ...        the same on four GPUs, or CPU processes; on CPUs
+                                                          batch normalisation sees a share each, so the
+                                                          weights are others than those of one process
 
 photos/ holds a folder a class, or train/ and val/ (or test/) with a folder a class in each.
 docs/distill.md says what becomes of odd or bad images, and what a run on millions of them takes.
@@ -71,18 +74,23 @@ def run_command(options):
     given = {name: value for name, value in vars(options).items() if name != "command"}
     for name in ("match", "student_options"):
         if given.get(name):
-            given[name] = dict(_pair(text) for text in given[name])
-    for name, weight in (given.get("match") or {}).items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise ValueError(f"the weight of {name} must be a number, got {weight!r}")
+            given[name] = _pairs(name, given[name])
     return run(**given)
 
 
-def _pair(text):
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise ValueError(f"{text!r} is no KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
+def _pairs(name, texts):
+    """KEY=VALUE each, values read as JSON where they are any."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (key and sign):
+            raise ValueError(f"{name}: {shown(text, repr)} is no KEY=VALUE")
+        if key in found:
+            raise ValueError(
+                f"{name}: {shown(key)} is given twice, as {shown(found[key])} and {shown(value)}"
+            )
+        try:
+            found[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            found[key] = value
+    return found

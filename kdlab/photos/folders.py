@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from kdlab.names import file_name
 from kdlab.photos.public_sets import Item
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
@@ -46,19 +47,20 @@ def listed_folders(root, notes):
                 raise ValueError(
                     f"the class {name!r} is empty: {folder / name} holds no image; fill or remove it"
                 )
-            listed[part] += [Item(p.relative_to(root).as_posix(), classes.index(name), p) for p in images]
+            label = classes.index(name)
+            listed[part] += [Item(file_name(p.relative_to(root).as_posix()), label, p) for p in images]
     if root not in parts.values():
         stray += [p.name for p in sorted(root.iterdir()) if _is_photo(p)]
     if passed:
         notes.append(f"passed over, no images by their names: {few(passed)}")
     if stray:
         notes.append(f"left out, outside of class folders: {len(stray)} photos ({few(stray)})")
-    return listed, classes
+    return listed, [file_name(name) for name in classes]
 
 
 def few(names):
     """The first of many names."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(map(file_name, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _parts(root, notes):

@@ -5,7 +5,8 @@ import json
 import sys
 from contextlib import contextmanager
 
-from kdlab.files import write_atomically
+from kdlab.files import read_json, write_atomically
+from kdlab.names import reason, shown
 from kdlab.photos.settings import OPTIONS, REQUIRED
 
 NAME = "identity.json"
@@ -42,7 +43,9 @@ def refuse_another(path, theirs, ours, remedy):
         default = OPTIONS[key].metadata["unset"] if key in OPTIONS else now
         there = theirs.get(key, default)
         if there is not REQUIRED and _plain(there) != _plain(now):
-            raise ValueError(f"{path} is of another run; {key}: there {there}, now {now}; {remedy}")
+            raise ValueError(
+                f"{path} is of another run; {key}: there {shown(there)}, now {shown(now)}; {remedy}"
+            )
 
 
 def refuse_another_run(folder, identity):
@@ -50,13 +53,14 @@ def refuse_another_run(folder, identity):
     path = folder / NAME
     if not (path.exists() and begun(folder)):
         return None
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        known.keys()
-    except (ValueError, AttributeError, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete the folder {folder}") from error
+    known = read_json(path, f"delete the folder {folder}", check=_wrong_pairs)
     refuse_another(path, known, identity, "give another --out, or the options of before")
     return known
+
+
+def _wrong_pairs(known):
+    pairs = known.get("pairs", 1)
+    return None if type(pairs) is int and pairs > 0 else f"pairs: {shown(pairs, repr)}"
 
 
 def keep_identity(folder, identity, pairs):
@@ -78,6 +82,13 @@ def begun(folder):
     return any(folder.glob("*/checkpoint.pt"))
 
 
+def how_to_go_on(out):
+    """The end of a line on a run that was stopped."""
+    if begun(out / "runs"):
+        return f"; the same command with --resume goes on in {out}"
+    return " before the first checkpoint; the same command starts again"
+
+
 def _plain(value):
     """As it comes back from a file: tuples are lists there."""
     return json.loads(json.dumps(value))
@@ -87,7 +98,8 @@ def _plain(value):
 def alone(folder, *, wait=False, what="the folder"):
     """Hold a folder while within. The lock is the system's: it is free as soon as its owner is dead.
 
-    Raises ValueError at once if another process has it, or else waits and says so.
+    Raises ValueError at once if another process has it, or else waits and says so. Where the file system has
+    no locks, that is said.
     """
     from filelock import FileLock, Timeout
 
@@ -102,6 +114,8 @@ def alone(folder, *, wait=False, what="the folder"):
             ) from None
         print(f"kdlab: another run is at work in {what} {folder}; waiting for it", file=sys.stderr)
         lock.acquire()
+    except (NotImplementedError, OSError) as error:
+        print(f"kdlab: no lock in {folder} ({reason(error)}): start no second run there", file=sys.stderr)
     try:
         yield
     finally:

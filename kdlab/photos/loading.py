@@ -1,10 +1,8 @@
 """Photos in class folders, or a public set by name: listed, checked, decoded once, split by seed."""
 
 import hashlib
-import io
-import math
 import os
-import warnings
+import statistics
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,12 +10,21 @@ from pathlib import Path
 import torch
 
 from kdlab.photos import public_sets
+from kdlab.photos.decoding import (
+    CENTRE,
+    FULL_DEPTH,
+    WHOLE,
+    decode,
+    depth_of,
+    no_warnings_of_images,
+    why_not,
+)
 from kdlab.photos.folders import few, listed_folders
 from kdlab.photos.views import prefetch
 from kdlab.progress_bar import progress_bar
 
-MARGIN = 8 / 7  # photos are kept this much larger than the network's input
 GIGABYTE = 10**9
+DARK = 64  # of 255: a photo that is nowhere brighter is named
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,8 @@ class PhotoList:
     """One part of a set of photos, images decoded when asked for or kept in memory.
 
     ``names`` and ``labels`` (N,) int64 have an entry an image; ``digest`` is a hash of all names and
-    contents. ``read(i)`` gives image i as uint8 (channels, height, width).
+    contents. ``read(i)`` gives image i as uint8 (channels, height, width): whole if it is there to train
+    on, and of validation the centre that is evaluated.
     """
 
     names: tuple
@@ -39,13 +47,18 @@ class PhotoList:
 
 @dataclass(frozen=True)
 class Photos:
-    """Training and validation photos, class names, bad images with the reason, and remarks."""
+    """Training and validation photos, class names, bad images with the reason, and remarks.
+
+    ``crop`` is the share of a photo's shorter side that is evaluated: all of it where half of the photos
+    are no larger than the network's input, else 7/8.
+    """
 
     train: PhotoList
     validation: PhotoList
     classes: tuple
     bad: tuple
     notes: tuple
+    crop: float = CENTRE
 
 
 def load_photos(
@@ -86,21 +99,20 @@ def load_photos(
     if len(classes) < 2:
         found = f"{len(classes)} class{'es' * (not classes)}"
         raise ValueError(f"{data} has {found}; a classifier needs at least 2")
-    decode = partial(_decode, size=math.ceil(size * MARGIN), channels=channels)
-    read = partial(_read_all, decode, threads or min(16, os.cpu_count() or 1), progress)
-    bad, kept, memory = {}, {}, budget
-    for part, items in parts.items():
-        kept[part], memory = read(part, items, memory, bad)
-        lost = sorted({item.label for item in items} - {item.label for item in kept[part]})
-        if lost:
-            first = next(item.name for item in items if item.label == lost[0])
-            raise ValueError(
-                f"every image of the class {classes[lost[0]]!r} in {data} ({part}) is bad; "
-                f"the first, {first}: {bad[first]}"
-            )
-    if memory <= 0:
-        exceeded = f"the photos exceed {budget / GIGABYTE:g} GB of memory"
-        notes.append(f"{exceeded}: the rest is decoded anew each time")
+    look = partial(decode, size=size, channels=channels)
+    bad, kept = {}, {}
+    read = _Reader(threads or min(16, os.cpu_count() or 1), progress, budget)
+    with no_warnings_of_images():
+        for part, items in parts.items():
+            kept[part] = read(look, items, f"reading {part} photos", bad)
+            lost = sorted({item.label for item in items} - {item.label for item in kept[part]})
+            if lost:
+                first = next(item.name for item in items if item.label == lost[0])
+                raise ValueError(
+                    f"every image of the class {classes[lost[0]]!r} in {data} ({part}) is bad; "
+                    f"the first, {first}: {bad[first]}"
+                )
+        look = _at_their_depth(look, kept, read, notes)
     if "validation" in kept:
         kept["train"] = _apart(kept["train"], kept["validation"], notes)
     else:
@@ -111,81 +123,75 @@ def load_photos(
                 f"no photo of the class {classes[untaught[0].label]!r} is left to train on: "
                 f"{untaught[0].name} and its like are copies of photos of other classes, which validate"
             )
+    if not kept["validation"]:
+        raise ValueError(
+            f"no photo of {data} is left to validate with: a class needs two to be split, "
+            f"or a folder val/ beside train/"
+        )
     _tell_of_copies(kept, notes)
-    train, validation = (_part(kept[name], decode) for name in ("train", "validation"))
+    crop = (
+        WHOLE if statistics.median(item.side for part in kept.values() for item in part) <= size else CENTRE
+    )
+    shown = partial(look, crop=crop)
+    with no_warnings_of_images():
+        kept["validation"] = read(shown, kept["validation"], "cutting validation photos")
+    if read.memory <= 0:
+        exceeded = f"the photos exceed {budget / GIGABYTE:g} GB of memory"
+        notes.append(f"{exceeded}: the rest is decoded anew each time")
+    if dark := [item.name for part in kept.values() for item in part if item.brightest < DARK]:
+        notes.append(f"nowhere brighter than a quarter: {len(dark)} photos ({few(dark)}); is that right?")
+    train, validation = _part(kept["train"], look), _part(kept["validation"], shown)
     absent = [classes[i] for i in sorted({*range(len(classes))} - {*validation.labels.tolist()})]
     if absent:
         notes.append(f"not in validation: {few(absent)}; accuracy says nothing of these")
-    return Photos(train, validation, tuple(classes), tuple(bad.items()), tuple(notes))
+    return Photos(train, validation, tuple(classes), tuple(bad.items()), tuple(notes), crop)
 
 
-# ---- decoding
+class _Reader:
+    """Decodes items in threads, and keeps their pixels as long as there is memory."""
+
+    def __init__(self, threads, progress, memory):
+        self.threads, self.progress, self.memory = threads, progress, memory
+
+    def __call__(self, look, items, what, bad=None):
+        """The items as decoded by ``look``; those that cannot be are put into ``bad``, by default raised."""
+
+        def attempt(item):
+            try:
+                return look(item.source)
+            except Exception as error:  # Pillow's plugins raise whatever they like
+                return error
+
+        good = []
+        found = prefetch(attempt, items, threads=self.threads)
+        for outcome, item in zip(
+            progress_bar(found, total=len(items), what=what, unit="photo", shown=self.progress), items
+        ):
+            if isinstance(outcome, Exception):
+                why = why_not(outcome, item.source)
+                if bad is None:
+                    raise ValueError(f"the photo {item.name} cannot be read any more: {why}") from outcome
+                bad[item.name] = why
+                continue
+            self.memory += 0 if item.pixels is None else item.pixels.numel()
+            self.memory -= outcome.pixels.numel()
+            item = item._replace(**outcome._asdict())
+            good.append(item if self.memory > 0 else item._replace(pixels=None))
+        return good
 
 
-def _decode(source, *, size, channels):
-    """(digest of the content, uint8 (channels, height, width)); raises on anything that is no image."""
-    from PIL import Image, ImageOps
-    from torchvision.transforms.v2.functional import pil_to_tensor
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata; damaged pixels raise
-        if isinstance(source, Path):
-            if source.exists() and not source.is_file():
-                raise ValueError("it is no file: a pipe, a socket or a device")
-            content = source.read_bytes()
-            if not content:
-                raise ValueError("the file is empty")
-            image = Image.open(io.BytesIO(content))
-            if image.format == "JPEG":  # decodes at a half, a quarter ... where that is large enough
-                image.draft(None, (size, size))
-        else:
-            image, content = source(), None
-        image = _as_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
-        content = image.tobytes() if content is None else content
-        if min(image.size) > size:
-            ratio = size / min(image.size)
-            image = image.resize([max(size, round(side * ratio)) for side in image.size], Image.BILINEAR)
-    return hashlib.blake2b(content, digest_size=16).hexdigest(), pil_to_tensor(image)
-
-
-def _as_mode(image, mode):
-    """RGB or L from any of Pillow's modes: 16 bits scaled down, transparency on white."""
-    import numpy as np
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"values from {values.min()} to {values.max()} are beyond 16 bits")
-        image = Image.fromarray((values // 256).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating-point pixels have no known range")
-    elif "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(mode)
-
-
-def _read_all(decode, threads, progress, part, items, memory, bad):
-    """The good items with their digests, and pixels while there is memory; what is left of that."""
-
-    def attempt(item):
-        try:
-            return decode(item.source)
-        except Exception as error:  # Pillow's plugins raise whatever they like
-            return (str(error) or type(error).__name__).splitlines()[0]
-
-    good, what = [], f"reading {part} photos"
-    found = prefetch(attempt, items, threads=threads)
-    bar = progress_bar(found, total=len(items), what=what, unit="photo", shown=progress)
-    for outcome, item in zip(bar, items):
-        if isinstance(outcome, str):
-            bad[item.name] = outcome.replace(str(item.source), item.name)
-            continue
-        digest, pixels = outcome
-        memory -= pixels.numel()
-        good.append(item._replace(digest=digest, pixels=pixels if memory > 0 else None))
-    return good, memory
+def _at_their_depth(look, kept, read, notes):
+    """How to decode, now that the largest value of the integer images is known; they are read again."""
+    tops = [item.top for items in kept.values() for item in items if item.top is not None]
+    depth = depth_of(tops)
+    if depth == FULL_DEPTH:
+        return look
+    notes.append(f"{len(tops)} integer photos, the largest value {max(tops):,}: read as {depth} bits")
+    look = partial(look, depth=depth)
+    for part, items in kept.items():
+        again = iter(read(look, [item for item in items if item.top is not None], f"scaling {part} photos"))
+        kept[part] = [item if item.top is None else next(again) for item in items]
+    return look
 
 
 def _split(items, share, seed):
@@ -228,12 +234,24 @@ def _tell_of_copies(kept, notes):
         notes.append(f"the same photo under two classes: {len(torn)}; the first is {one} and {other}")
 
 
-def _part(items, decode):
+def _part(items, look):
     lines = "\n".join(f"{item.name}\t{item.label}\t{item.digest}" for item in items)
     digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     labels = torch.tensor([item.label for item in items], dtype=torch.int64)
-    return PhotoList(tuple(item.name for item in items), labels, digest, partial(_read, items, decode))
+    return PhotoList(tuple(item.name for item in items), labels, digest, partial(_read, items, look))
 
 
-def _read(items, decode, i):
-    return decode(items[i].source)[1] if items[i].pixels is None else items[i].pixels
+def _read(items, look, i):
+    item = items[i]
+    if item.pixels is not None:
+        return item.pixels
+    try:
+        found = look(item.source)
+    except Exception as error:
+        raise OSError(_GONE.format(item.name, f"read any more: {why_not(error, item.source)}")) from error
+    if found.digest != item.digest:
+        raise OSError(_GONE.format(item.name, "used: its content has changed"))
+    return found.pixels
+
+
+_GONE = "the photo {} cannot be {}; put it back, and the same command with --resume goes on"

@@ -4,7 +4,7 @@ from functools import partial
 
 from kdlab import losses
 from kdlab.distill import Term, features, hard_labels, relations, soft_targets
-from kdlab.photos.settings import NAMES
+from kdlab.photos.settings import check_match
 
 RELATIONS = {
     "similarity": losses.similarity_preserving_loss,
@@ -13,14 +13,6 @@ RELATIONS = {
     "probabilistic": losses.probabilistic_transfer_loss,
 }
 ON_LOGITS = {"decoupled": losses.decoupled_loss, "correlation": losses.correlation_loss}
-
-
-def check_names(match):
-    """Raise ValueError unless the keys of ``match`` are names that there are."""
-    unknown = [name for name in match if name not in NAMES]
-    if unknown or not match:
-        found = f"no term is called {unknown[0]!r}" if unknown else "there is nothing to match"
-        raise ValueError(f"{found}; there are {', '.join(NAMES)}")
 
 
 def outputs_for(match, teacher_layer):
@@ -55,5 +47,5 @@ def terms(match, labels, cache, *, temperature, smoothing, teacher_layer, studen
             return features(cache.column("embedding"), "embedding", weight=weight)
         return relations(cache.column("embedding"), weight=weight, loss=RELATIONS[name])
 
-    check_names(match)
+    check_match(match)
     return [one(name, float(weight)) for name, weight in match.items()]

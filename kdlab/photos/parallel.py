@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 
+from kdlab.names import shown
+
 PATIENCE = timedelta(days=1)  # one process may write a cache while the others wait
 
 
@@ -49,6 +51,15 @@ class Process(NamedTuple):
         if self.world > 1:
             dist.all_reduce(values)
         return values
+
+
+def check_device(name):
+    """Raise ValueError unless this machine computes on the device of that name, such as "cuda:1"."""
+    try:
+        torch.zeros(1, device=name).add(1).cpu()
+    except Exception as error:  # each kind of device has its own way to say that it is not there
+        there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
+        raise ValueError(f"there is no device {shown(name, repr)} here; there are {there}") from error
 
 
 @contextmanager

@@ -8,19 +8,22 @@ from typing import NamedTuple
 from urllib.parse import urlparse
 
 from kdlab.hub import reachable, stop_waiting_for_the_hub
-from kdlab.names import nearest
+from kdlab.names import nearest, reason
 
 HELD_OUT = ("val", "validation", "valid", "test")
 
 
 class Item(NamedTuple):
-    """An image to be read: ``source`` is a path, or a callable that gives it."""
+    """An image to be read, ``source`` a path or a callable; the rest is known when it has been decoded."""
 
     name: str
     label: int
     source: object
     digest: str | None = None
     pixels: object = None
+    side: int = 0
+    brightest: int = 0
+    top: int | None = None
 
 
 def torchvision_set(name):
@@ -82,7 +85,7 @@ def hugging_face_set(name):
     except (OSError, datasets.exceptions.DatasetsError) as error:
         raise OSError(
             f"hf:{name} is not on this machine and the hub cannot be reached, or has no such set; "
-            f"give a folder of photos ({str(error).splitlines()[0]})"
+            f"give a folder of photos ({reason(error)})"
         ) from None
     held_out = next((s for s in HELD_OUT if s in found), None)
     parts = {"train": found["train"], **({"validation": found[held_out]} if held_out else {})}

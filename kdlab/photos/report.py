@@ -1,138 +1,183 @@
-"""What a run leaves: the student in timm's own format, an ONNX file, curves, confusion, cost, a card."""
+"""What a run leaves: the student, an ONNX file, the report as Markdown and as one page of HTML, figures."""
 
+import base64
+import io
 import json
-import platform
-import shlex
-import sys
-import textwrap
-import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import torch
-from matplotlib.ticker import MaxNLocator
 
-import kdlab
-from kdlab import plots
 from kdlab.compress import export_onnx
 from kdlab.files import write_atomically
 from kdlab.measure import cost_table
-from kdlab.models import own_students
-from kdlab.names import in_markdown, literal
-from kdlab.photos.evaluation import statistics
+from kdlab.names import digest_of, literal, reason
+from kdlab.photos import pictures, wording
+from kdlab.photos.export import save_student
 
-MOST_CLASSES = 30  # of which a confusion matrix can be read
 TIMED_BATCH = 8
+NEEDED = ("student", "report.md", "run.json")  # without these the run has not ended
+STYLE = """body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5;
+  font-family: system-ui, sans-serif; color: #1a1a1a; background: #fff }
+img { max-width: 100%; height: auto } table { border-collapse: collapse; font-size: 0.9rem }
+td, th { border-bottom: 1px solid #ccc; padding: 0.2rem 0.6rem; text-align: right; white-space: nowrap }
+td:first-child, th:first-child { text-align: left } table, pre { display: block; overflow-x: auto }
+pre { background: #f4f4f4; padding: 0.8rem; white-space: pre-wrap } h2 { margin-top: 2rem }"""
 
 
 def write_report(outcome, out, *, name, options):
     """Write everything into the folder ``out``; returns lines for the reader.
 
-    The student's name and options are those of :func:`kdlab.models.create_student`.
+    Each part stands alone: one that fails is named, and the others are written. What an earlier end of the
+    same run measured and exported is used again. The student's name and options are those of
+    :func:`kdlab.models.create_student`.
+
+    Raises
+    ------
+    OSError
+        When all has been tried, if the student or the report could not be written.
     """
-    network, photos, recipe = outcome.student.to("cpu").eval(), outcome.photos, outcome.recipe
-    folder = save_student(network, out / "student", name, options, photos.classes, recipe.size)
-    images = torch.randn(TIMED_BATCH, options["in_chans"], recipe.size, recipe.size)
-    remarks = try_onnx(network, images, out / "student.onnx")
-    models = {"teacher": outcome.teacher.to("cpu")} if outcome.teacher else {}
-    cost = cost_table(
-        {**models, "student": network}, images, threads=torch.get_num_threads(), seconds=0.2
-    ).round(2)
-    curves(outcome, out / "curves.png")
-    confused = confusion(outcome.logits, photos.validation.labels, photos.classes, out / "confusion.png")
-    card = _card(outcome, name)
-    _write(folder / "README.md", card)
-    _write(out / "report.md", _text(outcome, name, card, cost, confused, remarks))
-    facts = {**outcome.facts, "scores": outcome.result.scores, "classes": photos.classes}
-    _write(out / "run.json", json.dumps(facts, indent=1, default=str))
-    lines = [str(outcome.result)] if len(outcome.result.scores) > 1 else []
+    failed, found = {}, {"remarks": []}
+
+    def part(what, make, *arguments):
+        try:
+            return make(*arguments)
+        except Exception as error:  # nothing of the end is worth losing the rest
+            failed[what] = line = reason(error)
+            found["remarks"].append(f"no {what}: {line}")
+
+    for network in outcome.students.values():
+        network.to("cpu").eval()
+    labels, size = outcome.photos.validation.labels, outcome.recipe.size
+    arms, card = list(outcome.students), wording.model_card(outcome, name)
+    save = [outcome.student, out / "student", name, options, outcome.photos, size, card]
+    part("student", save_student, *save)
+    if len(arms) > 1:
+        beside = f"# {literal(name)}, {arms[0]}: the student beside the one in ../student\n"
+        save[:2], save[-1] = [outcome.students[arms[0]], out / "hard-labels"], beside
+        part("hard-labels", save_student, *save)
+    before, made = _before(out, outcome), {}
+    images = torch.randn(TIMED_BATCH, options["in_chans"], size, size)
+    made["onnx"] = part("student.onnx", _onnx, outcome.student, images, out / "student.onnx", before)
+    cost = part("table of costs", _cost, outcome, images, before)
+    if cost is not None:
+        found["cost"], made["cost"] = cost, [cost.attrs["threads"], cost.to_dict()]
+    if made["onnx"]:
+        found["onnx"] = True
+    if part("curves.png", _done, pictures.curves, outcome, out / "curves.png"):
+        found["curves"] = True
+    answers = outcome.answers[arms[-1]]
+    matrix = part(
+        "confusion.png", pictures.confusion, answers, labels, outcome.photos.classes, out / "confusion.png"
+    )
+    if matrix is not None:
+        found["matrix"] = matrix
+        part("confusion.csv", _write_counts, out / "confusion.csv", matrix, outcome.photos.classes)
+    groups = _groups(outcome)
+    if part("examples.png", pictures.examples, groups, outcome.photos, out / "examples.png"):
+        found["examples"] = [group for group in groups if group[1]]
+    facts = {**outcome.facts, "scores": outcome.result.scores, "classes": outcome.photos.classes}
+    facts["made for"] = {"networks": _networks(outcome), **made}
+    part("run.json", _write, out / "run.json", json.dumps(facts, indent=1, default=str))
+    text = part("report.md", wording.whole, outcome, name, card, found)
+    if text is not None:
+        part("report.md", _write, out / "report.md", text)
+        part("report.html", write_page, out / "report.html", text, out)
+    return _last_lines(outcome, out, found, failed)
+
+
+def _last_lines(outcome, out, found, failed):
+    photos = outcome.photos
+    lines = [literal(wording.verdict(outcome)), *wording.warnings_of(outcome)]
     if photos.bad:
         lines += [f"{len(photos.bad)} bad images were left out:"]
         lines += [literal(f"  {name}: {why}") for name, why in photos.bad]
-    return [*lines, *remarks, f"student: {folder}; report: {out / 'report.md'}"]
+    lines += map(literal, found["remarks"])
+    if lost := [what for what in NEEDED if what in failed]:
+        raise OSError(
+            f"{out} lacks {', '.join(lost)}: {failed[lost[0]]}; all that was trained is kept in "
+            f"{out / 'runs'}: mend that, and the same command with --resume writes the rest"
+        )
+    page = out / ("report.md" if "report.html" in failed else "report.html")
+    return [*lines, f"student: {out / 'student'}; report: {page}"]
 
 
-def save_student(network, folder, name, options, classes, size):
-    """Safetensors in the layout that ``timm.create_model("local-dir:...", pretrained=True)`` reads.
-
-    kdlab's own students have no place in timm: their weights are written with the call that makes them.
-    """
-    import timm
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    names = {"label_names": list(classes)}
-    if name in own_students():
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
-        made = {"create_student": {"name": name, **options}, **names}
-        _write(folder / "config.json", json.dumps(made, indent=1))
-        return folder
-    channels = options["in_chans"]
-    mean, std = statistics(network, channels)
-    shape = {"input_size": (channels, size, size), "num_classes": len(classes)}
-    network.pretrained_cfg.update(mean=mean, std=std, **shape)
-    options = {k: v for k, v in options.items() if k != "pretrained"}
-    timm.models.save_for_hf(network, folder, safe_serialization=True, model_args=options, model_config=names)
-    return folder
+def _done(make, *arguments):
+    make(*arguments)
+    return True
 
 
-def try_onnx(network, images, path):
-    """Write ONNX if what it takes is here; the remarks, which say what is not."""
+def _networks(outcome):
+    """Digests of what is timed and exported."""
+    teacher = digest_of(outcome.teacher.network) if outcome.teacher else "none"
+    return {"student": digest_of(outcome.student), "teacher": teacher, "size": outcome.recipe.size}
+
+
+def _before(out, outcome):
+    """What an earlier end of this very run made; {} if there was none."""
     try:
-        export_onnx(network, images, path)
-    except Exception as error:  # the student is saved: nothing about this file is worth losing the report
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        return [f"no ONNX file: {reason} (pip install 'kdlab[deploy]')"]
-    return []
+        made = json.loads((out / "run.json").read_text(encoding="utf-8"))["made for"]
+        return made if made["networks"] == _networks(outcome) else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
-def curves(outcome, path):
-    """Validation accuracy over epochs, a line an arm and seed."""
-    figure, axis = plots.axes(height=3.2)
-    arms = list(outcome.result.scores)
-    for (arm, seed), rows in outcome.logs.items():
-        number = arms.index(arm)
-        axis.plot(
-            [r["epoch"] for r in rows], [r["accuracy, %"] for r in rows], color=plots.COLOURS[number],
-            linestyle=plots.DASHES[number], marker="", label=arm if seed == outcome.recipe.seed else None,
-        )  # fmt: skip
-    if "teacher, %" in outcome.facts:
-        axis.axhline(outcome.facts["teacher, %"], color="0.4", linewidth=1, linestyle=":", label="teacher")
-    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-    plots.label(axis, "epoch", "validation accuracy, %")
-    _save(figure, path)
+def _onnx(network, images, path, before):
+    """Write the ONNX file unless it is there; gives its digest."""
+    if not (path.exists() and before.get("onnx") == _digest_of_file(path)):
+        try:
+            export_onnx(network, images, path)
+        except ImportError as error:
+            raise type(error)(f"{error} (pip install 'kdlab[deploy]')") from error
+    return _digest_of_file(path) if path.exists() else None
 
 
-def confusion(logits, labels, classes, path):
-    """Draw the share of each true class, a row, answered as each class, where there are not too many.
+def _digest_of_file(path):
+    import hashlib
 
-    Returns the pairs that are confused most: (true, answered, count).
-    """
-    from sklearn.metrics import confusion_matrix
-
-    matrix = confusion_matrix(labels, logits.argmax(1), labels=range(len(classes)))
-    if len(classes) <= MOST_CLASSES:
-        share = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
-        names = [literal(name) for name in classes]
-        figure = plots.draw_matrix(
-            share, names, names, label="share of the true class", xlabel="answered", ylabel="true class",
-            limits=(0, 1),
-        )  # fmt: skip
-        _save(figure, path)
-    wrong = [(int(count), *place) for place, count in np.ndenumerate(matrix) if place[0] != place[1]]
-    most = sorted(wrong, key=lambda pair: -pair[0])[:5]
-    return [(classes[true], classes[said], count) for count, true, said in most if count]
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
-def _save(figure, path):
-    # Names are drawn as they are, whatever dollars they hold and whether the font has their letters.
-    with warnings.catch_warnings(), write_atomically(path) as file:
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        for text in figure.findobj(plt.Text):
-            text.set_parse_math(False)
-        file.write(plots.png(figure)[0])
-    plt.close(figure)
+def _cost(outcome, images, before):
+    import pandas as pd
+
+    if before.get("cost"):
+        threads, columns = before["cost"]
+        cost = pd.DataFrame(columns)
+        cost.attrs["threads"] = threads
+        return cost
+    models = {"teacher": outcome.teacher.to("cpu")} if outcome.teacher else {}
+    models["student"] = outcome.student
+    return cost_table(models, images, threads=torch.get_num_threads(), seconds=0.2)
+
+
+def _groups(outcome):
+    """What to show: photos that the student answers better and worse than the student of hard labels, or
+    than its teacher; without either, those that it is surest of and wrong about."""
+    arms, photos = list(outcome.students), outcome.photos
+    other = arms[0] if len(arms) > 1 else "teacher" if "teacher" in outcome.answers else None
+    after, before = outcome.answers[arms[-1]], outcome.answers.get(other)
+    better, worse = pictures.changed(before, after, photos.validation.labels)
+    names = {"student": after} | ({} if before is None else {other: before})
+
+    def captions(row):
+        said = [f"{who}: {photos.classes[logits[row].argmax()]}" for who, logits in names.items()]
+        return [f"true: {photos.classes[photos.validation.labels[row]]}", *said]
+
+    told = {row: captions(row) for row in (*better[: pictures.SHOWN], *worse[: pictures.SHOWN])}
+    if other is None:
+        return [("Wrong, the surest first", worse, told)]
+    whose = "the teacher" if other == "teacher" else f"the student of {other}"
+    return [(f"Right, where {whose} is wrong", better, told), (f"Wrong, where {whose} is right", worse, told)]
+
+
+def _write_counts(path, matrix, classes):
+    import pandas as pd
+
+    # A spreadsheet takes a cell that begins so for a formula.
+    names = [f"'{name}" if name[:1] in "=+-@" else name for name in map(literal, classes)]
+    text = io.StringIO()
+    pd.DataFrame(matrix, index=pd.Index(names, name="true class"), columns=names).to_csv(text)
+    _write(path, text.getvalue())
 
 
 def _write(path, text):
@@ -140,62 +185,15 @@ def _write(path, text):
         file.write(text.encode("utf-8", "replace"))
 
 
-def table(frame):
-    """A data frame as a Markdown table."""
-    rows = [["", *map(in_markdown, frame.columns)], ["---"] * (1 + len(frame.columns))]
-    rows += [[in_markdown(index), *(f"{v:,}" if isinstance(v, float) else in_markdown(v) for v in row)]
-             for index, *row in frame.itertuples()]  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def write_page(path, markdown, folder):
+    """The report as one HTML file that needs no other: figures inside, nothing loaded, no script."""
+    from markdown_it import MarkdownIt
 
-
-def _from_the_shell():
-    return Path(sys.argv[0]).name in ("kdlab", "__main__.py") and sys.argv[1:2] in (["distill"], ["train"])
-
-
-def _card(outcome, name):
-    """The model card."""
-    settings, photos, arm = outcome.facts["settings"], outcome.photos, list(outcome.result.scores)[-1]
-    teacher = "none"
-    if outcome.teacher:
-        teacher = f"{in_markdown(outcome.teacher.name)}, {outcome.facts['teacher, %']:.1f} %"
-    command = in_markdown(shlex.join(["kdlab", *sys.argv[1:]]))
-    seed, more = outcome.recipe.seed, ", ..." if len(photos.classes) > 20 else ""
-    classes = ", ".join(map(in_markdown, photos.classes[:20]))
-    return f"""# {in_markdown(name)}, {arm}
-
-- classes: {len(photos.classes)} ({classes}{more})
-- input: {outcome.recipe.size} px, normalised as in `config.json`
-- photos: {in_markdown(settings["data"])}, {len(photos.train)} to train, {len(photos.validation)} to validate
-- teacher: {teacher}
-- matched: {", ".join(f"{k} {v:g}" for k, v in settings["match"].items())}
-- accuracy: {outcome.result.scores[arm][0]:.1f} % of the validation photos, seed {seed}, last epoch
-- made with kdlab {kdlab.__version__}, torch {torch.__version__}, Python {platform.python_version()}
-- {f"command: {command}" if _from_the_shell() else "made from Python"}
-- licence: that of the photos and of the teacher's weights applies; kdlab adds none
-"""
-
-
-def _text(outcome, name, card, cost, confused, remarks):
-    """The report."""
-    photos, result = outcome.photos, outcome.result
-    load = (
-        "`student/config.json` holds the call that makes it" if name in own_students()
-        else '`timm.create_model("local-dir:student", pretrained=True)` loads it'
-    )  # fmt: skip
-    parts = [f"# {in_markdown(name)} on {in_markdown(outcome.facts['settings']['data'])}"]
-    if len(result.scores) > 1:
-        parts += ["## Verdict", textwrap.indent(str(result), "    "), table(result.table())]
-    parts += [outcome.facts["remark"]] if "remark" in outcome.facts else []
-    parts += ["## Curves", "![validation accuracy over epochs](curves.png)", "## Confusion"]
-    if len(photos.classes) <= MOST_CLASSES:
-        parts += ["![share of each true class answered as each class](confusion.png)"]
-    named = [f"- {in_markdown(a)} answered as {in_markdown(b)}: {count}" for a, b, count in confused]
-    parts += ["Confused most often:\n\n" + "\n".join(named) if named else "No validation photo is confused."]
-    parts += [f"## Cost, on {torch.get_num_threads()} CPU threads at {outcome.recipe.size} px", table(cost)]
-    known = ("cache, MB", "ms an answer", "break-even epoch", "largest error, logits")
-    measured = [f"- {k}: {outcome.facts[k]:.3g}" for k in known if k in outcome.facts]
-    parts += ["## The teacher's cache", "\n".join(measured)] if measured else []
-    parts += ["## The student", f"In `student/`; {load}.", *remarks, card.partition("\n")[2].strip()]
-    told = [in_markdown(line) for line in (*photos.notes, *(f"bad: {n}: {why}" for n, why in photos.bad))]
-    parts += ["## The photos", "\n".join(f"- {line}" for line in told)] if told else []
-    return "\n\n".join(parts) + "\n"
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    for picture in ("curves.png", "confusion.png", "examples.png"):
+        if f'src="{picture}"' in body:
+            data = base64.b64encode((Path(folder) / picture).read_bytes()).decode()
+            body = body.replace(f'src="{picture}"', f'src="data:image/png;base64,{data}"')
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+    head = f"<head><title>kdlab: report</title>{head}</head>"
+    _write(path, f'<!doctype html>\n<html lang="en">{head}<body>\n{body}</body></html>\n')

@@ -11,25 +11,28 @@ from typing import NamedTuple
 import torch
 
 from kdlab.files import check_folder
-from kdlab.hub import stop_waiting_for_the_hub
-from kdlab.models import create_student, forward
+from kdlab.metrics import accuracy_interval
 from kdlab.names import digest_of
-from kdlab.photos.adapt import adapt, validation_accuracy
+from kdlab.photos.adapt import adapt
 from kdlab.photos.cache import open_cache
+from kdlab.photos.decoding import no_warnings_of_images
 from kdlab.photos.evaluation import evaluate
 from kdlab.photos.identity import (
     alone,
     begun,
+    how_to_go_on,
     identity_of_run,
     keep_identity,
     refuse_another_run,
 )
 from kdlab.photos.loading import GIGABYTE, load_photos
-from kdlab.photos.matching import check_names, outputs_for, terms
+from kdlab.photos.matching import outputs_for, terms
 from kdlab.photos.parallel import Process, processes
 from kdlab.photos.report import write_report
 from kdlab.photos.settings import Recipe, identity_of, split, with_options
+from kdlab.photos.students import new_student, try_networks
 from kdlab.photos.training import fit
+from kdlab.photos.wording import no_better_than_chance
 from kdlab.teachers import open_teacher
 from kdlab.verdicts import Result
 
@@ -39,16 +42,25 @@ STUDENT_BYTES = 50 * 10**6  # a checkpoint and a student, where a cache is not t
 
 @dataclass
 class Outcome:
-    """What a run found: the verdict, the logs by arm and seed, the student with its validation logits."""
+    """What a run found: the verdict, and the logs by arm and seed.
+
+    Of the first seed ``students`` has the networks by arm, and ``answers`` their logits for the validation
+    photos, and the teacher's.
+    """
 
     result: Result
     logs: dict
-    student: torch.nn.Module
     teacher: object
     photos: object
     recipe: Recipe
     facts: dict = field(default_factory=dict)
-    logits: torch.Tensor | None = None
+    students: dict = field(default_factory=dict)
+    answers: dict = field(default_factory=dict)
+
+    @property
+    def student(self):
+        """The student of the last arm: the distilled one, where there is a teacher."""
+        return next(reversed(self.students.values()))
 
 
 @with_options
@@ -75,6 +87,7 @@ def run(**options):
     settings = vars(asked) | vars(teaching) | recipe | vars(running) | {"match": match}
     out = Path(asked.out)
     with ExitStack() as held, processes(running.device) as process, _told_how_to_go_on(out):
+        held.enter_context(no_warnings_of_images())
         context = _Context(process, running.threads, running.progress and process.first)
         if process.first:
             check_folder(out, needed=STUDENT_BYTES)
@@ -90,14 +103,15 @@ def run(**options):
             teacher = open_teacher(teaching.teacher, architecture=teaching.architecture)
         recipe = _recipe(recipe, teacher, process.device)
         model = {"in_chans": teacher.in_chans if teacher else 3} | (asked.student_options or {})
-        photos = _photos(asked, recipe, teacher.in_chans if teacher else model["in_chans"], context)
-        model |= {"num_classes": len(photos.classes)} | ({"pretrained": True} if asked.pretrained else {})
-        new_student = partial(_new_student, asked.student, model)
-        student = new_student(recipe.seed)
-        # Before the teacher is asked about every photo: has the student the layer that will be matched?
-        layers = [teaching.student_layer] if {"hint", "attention"} & set(match) else []
-        ask = partial(forward, student.eval(), layers=layers) if layers else student.eval()
-        _try(f"student {asked.student!r}", ask, photos, recipe.size)
+        model |= {"pretrained": True} if asked.pretrained else {}
+        channels = teacher.in_chans if teacher else model["in_chans"]
+        try_networks(asked.student, model, teacher, match, teaching, recipe, channels)
+        photos = _photos(asked, recipe, channels, context)
+        if process.world > (fewest := min(len(photos.train), len(photos.validation))):
+            raise ValueError(f"{process.world} processes cannot share {fewest} photos")
+        model["num_classes"] = len(photos.classes)
+        student_of = partial(new_student, asked.student, model)
+        student = student_of(recipe.seed)
         identity = identity_of_run(
             identity_of(asked, replace(teaching, match=match), recipe, running), photos=photos,
             teacher=digest_of(teacher.network) if teacher else "none", student=digest_of(student),
@@ -121,7 +135,7 @@ def run(**options):
         result = Result(
             next(iter(arms)), scores, "validation accuracy, %", planned=running.seeds, margin=running.margin
         )
-        outcome = Outcome(result, {}, None, teacher, photos, recipe, facts)
+        outcome = Outcome(result, {}, teacher, photos, recipe, facts)
         for seed in range(recipe.seed, recipe.seed + running.seeds):
             for arm, weights in arms.items():
                 targets = terms(
@@ -129,23 +143,33 @@ def run(**options):
                     smoothing=recipe.smoothing, teacher_layer=teaching.teacher_layer,
                     student_layer=teaching.student_layer,
                 )  # fmt: skip
-                network, folder = new_student(seed), out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
-                rows = fit(
-                    network, photos, targets, folder, replace(recipe, seed=seed), resume=running.resume,
-                    every=running.every, identity=identity, **context._asdict(),
-                )  # fmt: skip
-                context.say(f"{arm}, seed {seed}: {rows[-1]['accuracy, %']:.1f} % of the validation photos")
-                outcome.logs[arm, seed] = rows
-                result.scores[arm].append(rows[-1]["accuracy, %"])
-                if seed == recipe.seed:
-                    outcome.student = network  # that of the last arm stays
+                folder = out / "runs" / f"{arm.replace(' ', '-')}-{seed}"
+                _train(outcome, arm, seed, student_of(seed), targets, folder, running, identity, context)
             result.seed_list.append(seed)
-        outcome.logits = evaluate(outcome.student, photos.validation, recipe.size, process, running.threads)
+        networks = {"teacher": teacher} if teacher else {}
+        for name, network in {**networks, **outcome.students}.items():
+            outcome.answers[name] = evaluate(
+                network, photos.validation, recipe.size, process, running.threads
+            )
         if process.first:
             for line in write_report(outcome, out, name=asked.student, options=model):
                 context.say(line)
         process.wait()
         return outcome
+
+
+def _train(outcome, arm, seed, network, targets, folder, running, identity, context):
+    """Train one student, and put what comes of it into the outcome."""
+    rows = fit(
+        network, outcome.photos, targets, folder, replace(outcome.recipe, seed=seed), resume=running.resume,
+        every=running.every, identity=identity, **context._asdict(),
+    )  # fmt: skip
+    reached = rows[-1]["accuracy, %"]
+    context.say(f"{arm}, seed {seed}: {reached:.1f} % of the validation photos")
+    outcome.logs[arm, seed] = rows
+    outcome.result.scores[arm].append(reached)
+    if seed == outcome.recipe.seed:
+        outcome.students[arm] = network
 
 
 @contextmanager
@@ -154,8 +178,7 @@ def _told_how_to_go_on(out):
     try:
         yield
     except KeyboardInterrupt:
-        if begun(out / "runs"):
-            print(f"kdlab: stopped; the same command with --resume goes on in {out}", file=sys.stderr)
+        print(f"kdlab: stopped{how_to_go_on(out)}", file=sys.stderr)
         raise
 
 
@@ -175,7 +198,6 @@ def _match(teaching):
     """The weights of the terms, checked."""
     with_teacher = teaching.teacher is not None
     match = teaching.match or ({"hard": 0.1, "soft": 0.9} if with_teacher else {"hard": 1.0})
-    check_names(match)
     if not with_teacher and set(match) != {"hard"}:
         raise ValueError(f"{', '.join(match)} need a teacher; without one there is only hard")
     return match
@@ -183,7 +205,9 @@ def _match(teaching):
 
 def _recipe(asked, teacher, device):
     """The recipe, with the size and the precision of which nothing was said."""
-    size, precision = asked["size"] or (teacher.input_size if teacher else 224), asked["precision"]
+    size, precision = asked["size"], asked["precision"]
+    if size is None:
+        size = teacher.input_size if teacher else 224
     if precision == "auto":
         half = device.type == "cuda" and ("bfloat16" if torch.cuda.is_bf16_supported() else "float16")
         precision = half or "float32"
@@ -202,40 +226,20 @@ def _photos(asked, recipe, channels, context):
     return photos
 
 
-def _new_student(name, options, seed):
-    if options.get("pretrained"):
-        stop_waiting_for_the_hub()
-    torch.manual_seed(seed)
-    try:
-        return create_student(name, **options)
-    except OSError as error:
-        raise OSError(f"the weights of {name!r} are neither here nor within reach") from error
-
-
-def _try(what, ask, photos, size, device=None):
-    """Raise ValueError, in one line, if a network does not take images of this size."""
-    channels = photos.train.read(0).shape[0]
-    try:
-        with torch.no_grad():
-            ask(torch.zeros(2, channels, size, size, device=device))
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(f"{what} does not take {size} px: {str(error).splitlines()[0]}") from error
-
-
 def _fitted(teacher, photos, recipe, way, out, running, identity, context, facts):
     """The teacher at the recipe's size, for the photos' classes, with its accuracy told."""
     teacher.to(context.process.device)
     teacher.input_size = recipe.size
-    _try(f"teacher {teacher.name!r}", teacher.outputs, photos, recipe.size, context.process.device)
     fitted = adapt(
         teacher, photos, recipe, way=way, folder=out / "runs" / "teacher", resume=running.resume,
         identity=identity, **context._asdict(),
     )  # fmt: skip
-    reached = validation_accuracy(fitted, photos, recipe, context.process, context.threads)
-    facts["teacher, %"] = reached
-    context.say(f"teacher {fitted.name}: {reached:.1f} % of the validation photos")
-    if reached < 200 / len(photos.classes):
-        context.say("that is little above chance: are its classes those of the photos, in the same order?")
+    logits = evaluate(fitted, photos.validation, recipe.size, context.process, context.threads)
+    reached = accuracy_interval(logits, photos.validation.labels)
+    facts["teacher, %"] = reached[0]
+    context.say(f"teacher {fitted.name}: {reached[0]:.1f} % of the validation photos")
+    if line := no_better_than_chance(reached, photos.validation.labels):
+        context.say(line)
     return fitted
 
 
@@ -257,7 +261,7 @@ def _answers(teacher, photos, recipe, teaching, match, out, context, facts):
         )  # fmt: skip
         process.wait()
     size = facts["cache, MB"] = cache.bytes / 1e6
-    context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.1f} MB in {folder}")
+    context.say(f"the teacher's answers to {recipe.views} views of each photo: {size:.3g} MB in {folder}")
     if cache.answered:
         rows, start = list(range(min(64, cache.images))), time.perf_counter()
         for name in cache.shapes:

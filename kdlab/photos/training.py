@@ -85,7 +85,9 @@ def fit(
         run.count(losses, time.perf_counter() - tick)
         bar.update(run.batch)
         if run.step % run.steps_an_epoch and time.monotonic() - saved > every:
-            saved = save_checkpoint(run, folder)
+            check_finite(run.objective, f"after step {run.step}")
+            # A loss that is not finite ends the run with its epoch: nothing of it may be gone on from.
+            saved = save_checkpoint(run, folder) if run.sums.isfinite().all() else time.monotonic()
         tick = time.perf_counter()
 
     with bar:
@@ -95,7 +97,8 @@ def fit(
             batches = run.batches(threads)
             train(run.model, batches, run.optimiser, run.schedule, after=after, scaler=run.scaler)
             run.end_epoch(threads)
-            bar.set_postfix({k: f"{v:.3g}" for k, v in run.rows[-1].items() if k not in _NOT_SHOWN})
+            shown = {k: f"{v:.3g}" for k, v in run.rows[-1].items() if k not in _NOT_SHOWN}
+            bar.set_postfix(shown, refresh=False)
             saved = save_checkpoint(run, folder)
     student.eval().to(memory_format=torch.contiguous_format)
     return run.rows

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from kdlab.photos.decoding import CENTRE
+
 RATIO = (3 / 4, 4 / 3)
-KEPT_BY_CENTRE_CROP = 7 / 8
 
 
 def uniforms(seed, images, view, count):
@@ -58,7 +59,7 @@ def training_views(part, images, view, *, size, seed, area=0.35, flip=0.5):
 
 
 def central_views(part, images, *, size):
-    """What is evaluated: the photo resized, then its centre, uint8 (len(images), channels, size, size).
+    """Photos resized, then their centre, uint8 (len(images), channels, size, size).
 
     The centre is 7/8 of the shorter side; of a photo no larger than ``size`` it is all of it.
     """
@@ -68,7 +69,7 @@ def central_views(part, images, *, size):
     for i in images:
         image = part.read(int(i))
         short = min(image.shape[1:])
-        side = size if short <= size else round(size / KEPT_BY_CENTRE_CROP)
+        side = size if short <= size else math.floor(size / CENTRE)
         target = [max(side, round(s * side / short)) for s in image.shape[1:]]
         image = v2.resize(image, target, antialias=True) if target != list(image.shape[1:]) else image
         out.append(v2.center_crop(image, [size, size]))

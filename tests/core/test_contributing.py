@@ -28,7 +28,7 @@ NEEDED = ("kdlab", "docs", "tests", "studies", "README.md", "pyproject.toml")
 def blocks(page):
     """The page's blocks of Python by its second headings."""
     found = {}
-    for section in (ROOT / page).read_text().split("\n## "):
+    for section in (ROOT / page).read_text(encoding="utf-8").split("\n## "):
         found[section.splitlines()[0]] = [textwrap.dedent(code) for code in BLOCK.findall(section)]
     return found
 
@@ -47,12 +47,14 @@ def write(code, root):
     at = place(code)
     path, code = root / at["path"], code[at.end() :]
     assert path.exists() == bool(at["added"]), f"{path}: is it new, or added to?"
-    lines = path.read_text().splitlines() if at["added"] else []
+    lines = path.read_text(encoding="utf-8").splitlines() if at["added"] else []
     end = len(lines)
     if at["name"]:
-        assigned = (n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign))
+        assigned = (n for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.Assign))
         end = next(n.end_lineno for n in assigned if ast.unparse(n.targets[0]) == at["name"])
-    path.write_text("\n".join([*lines[:end], "", "", *code.splitlines(), *lines[end:]]) + "\n")
+    path.write_text(
+        "\n".join([*lines[:end], "", "", *code.splitlines(), *lines[end:]]) + "\n", encoding="utf-8"
+    )
 
 
 README = [code for codes in blocks("README.md").values() for code in codes if "photos/" not in code]
@@ -179,7 +181,9 @@ def test_there_is_an_example_of_each():
 
 
 def test_nothing_in_the_map_of_the_house_imports_from_above():
-    house = re.search(r"```\nkdlab/\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)[1]
+    house = re.search(r"```\nkdlab/\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)[
+        1
+    ]
     rows = [line.split("  ")[2].replace("/", "").split() for line in house.splitlines()]
     at = {room: i for i, row in enumerate(reversed(rows)) for room in row}
     imports = api_pages.imports()

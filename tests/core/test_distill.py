@@ -323,5 +323,11 @@ def test_a_loss_that_does_not_take_both_sides_is_named_with_them(images):
 def test_one_loop():
     """Every training of the package goes through the one loop: there is one backward."""
     folder = Path(kdlab.__file__).parent
-    found = [p for p in folder.rglob("*.py") if "exercises" not in p.parts and ".backward()" in p.read_text()]
-    assert [p.name for p in found] == ["training.py"] and found[0].read_text().count(".backward()") == 1
+    found = [
+        p
+        for p in folder.rglob("*.py")
+        if "exercises" not in p.parts and ".backward()" in p.read_text(encoding="utf-8")
+    ]
+    assert [p.name for p in found] == ["training.py"] and found[0].read_text(encoding="utf-8").count(
+        ".backward()"
+    ) == 1

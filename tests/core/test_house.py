@@ -71,7 +71,7 @@ def intruders(edges):
     return reach - doors
 
 
-TEXTS = {module: path.read_text() for module, path in MODULES.items()}
+TEXTS = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
 
 
 def test_a_folder_imports_only_from_below_and_there_are_no_circles():
@@ -104,7 +104,7 @@ def test_a_line_that_leads_to_the_photo_tool_is_found(module):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: WHERE[path] or "kdlab")
 def test_a_room_is_small_and_borrows_nothing_private(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 300
     named = {name or module.split(".")[-1] for module, name in imports(text)}
     assert not [name for name in named if name.startswith("_")]
@@ -121,3 +121,43 @@ def test_what_stands_at_the_top_is_public():
         assert getattr(kdlab, name).__doc__, name
     with pytest.raises(AttributeError, match="module 'kdlab' has no attribute 'cache'"):
         kdlab.cache  # noqa: B018
+
+
+# ---- files of text
+
+ROOT = HOUSE.parent
+NO_TEXT = ("os", "Image", "room")  # whose ``open`` is another
+
+
+def unnamed_encodings(text):
+    """Lines on which a file is opened as text in whatever encoding the machine is set to."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call) or any(k.arg in ("encoding", None) for k in node.keywords):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        whose = getattr(getattr(node.func, "value", None), "id", None)
+        given = node.args[whose is None :] if name == "open" else node.args
+        given = given or [k.value for k in node.keywords if k.arg == "mode"]
+        binary = name == "open" and given and "b" in str(getattr(given[0], "value", ""))
+        if name in ("read_text", "write_text", "open") and whose not in NO_TEXT and not binary:
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("folder", ["kdlab", "docs", "studies", "tests"])
+def test_no_text_is_opened_without_naming_its_encoding(folder):
+    ours = (path for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts)
+    found = {str(path): [*unnamed_encodings(path.read_text(encoding="utf-8"))] for path in ours}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("path.read_text()", 1), ("(a / b).write_text(text)", 1), ("open(path)", 1), ("open(path, 'w')", 1),
+        ("open(path, mode='a')", 1), ("path.open()", 1), ("path.open('w')", 1),
+        ("open(path, 'rb')", 0), ("path.open('wb')", 0), ("path.read_text(encoding='utf-8')", 0),
+        ("os.open(path, flags)", 0), ("open(path, mode='rb')", 0), ("open(path, **options)", 0),
+    ],
+)  # fmt: skip
+def test_a_line_that_names_none_is_found(line, found):
+    assert len([*unnamed_encodings(line)]) == found

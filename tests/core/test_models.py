@@ -220,15 +220,15 @@ def test_a_truncated_file_is_named(copied):
 
 def test_a_damaged_card_is_named(copied):
     for text in ("{", "{}"):
-        copied.with_suffix(".json").write_text(text)
+        copied.with_suffix(".json").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=r"the card .*mine\.json is damaged"):
             load_teacher(copied)
 
 
 def test_a_card_of_another_architecture_is_named(copied):
-    card = json.loads(copied.with_suffix(".json").read_text())
+    card = json.loads(copied.with_suffix(".json").read_text(encoding="utf-8"))
     card["options"]["channels"] = [8, 16, 32, 64]
-    copied.with_suffix(".json").write_text(json.dumps(card))
+    copied.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ValueError, match=r"mine\.safetensors does not fit its card's resnet10t"):
         load_teacher(copied)
 
@@ -312,7 +312,7 @@ def test_training_a_teacher_by_command(tmp_path, capsys):
     from kdlab.__main__ import main
 
     assert main(["teach", "digits-small", "--out", str(tmp_path), "--steps", "2"]) == 0
-    card = json.loads((tmp_path / "digits-small.json").read_text())
+    card = json.loads((tmp_path / "digits-small.json").read_text(encoding="utf-8"))
     assert card["command"] == "python -m kdlab teach digits-small --steps 2"
     assert load_teacher(tmp_path / "digits-small.safetensors").card == card
     assert "% on clean digits" in capsys.readouterr().out

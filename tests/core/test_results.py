@@ -18,7 +18,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     shipped = load_results("tiny", tmp_path)
     assert str(shipped.results["a study"]) == str(study(3))
     assert shipped.results["a study"].training == {"steps": 200}
-    written = (tmp_path / "tiny.md").read_text()
+    written = (tmp_path / "tiny.md").read_text(encoding="utf-8")
     assert (
         "| hard labels | 61.0 |  |  | baseline |" in written and "| soft targets | 64.3 | +3.3 |" in written
     )
@@ -60,4 +60,13 @@ def test_shipped_results_are_whole_and_say_how_they_were_made(path):
     for key, result in shipped.results.items():
         assert len({len(scores) for scores in result.scores.values()}) == 1 and result.seeds >= 3, key
         assert shipped.cards[key]["command"].startswith("python studies/")
-    assert path.with_suffix(".md").read_text() == page(path.stem, shipped)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == page(path.stem, shipped)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b'{"a": 1}', b'{"a": {"result": {}}}',
+                                     b'{"a": {"result": {"odd": 1}, "card": {}}}'])  # fmt: skip
+def test_a_file_of_another_shape_is_named(tmp_path, content):
+    (tmp_path / "odd.json").write_bytes(content)
+    with pytest.raises(ValueError, match="odd.json holds no results of studies: ") as caught:
+        load_results("odd", tmp_path)
+    assert "\n" not in str(caught.value)

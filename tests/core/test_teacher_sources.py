@@ -55,7 +55,7 @@ def test_a_hub_id_from_the_hubs_own_cache(tmp_path, network, monkeypatch):
         network, snapshot, safe_serialization=True, model_config={"label_names": list("abcdefg")}
     )
     (tmp_path / "models--user--birds" / "refs").mkdir()
-    (tmp_path / "models--user--birds" / "refs" / "main").write_text("0" * 40)
+    (tmp_path / "models--user--birds" / "refs" / "main").write_text("0" * 40, encoding="utf-8")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     teacher = open_teacher("hf-hub:user/birds")
     assert same(teacher, network) and teacher.classes == tuple("abcdefg")

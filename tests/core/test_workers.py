@@ -226,7 +226,7 @@ def both_wait(folder):
 def test_ctrl_c_keeps_the_finished_seeds(tmp_path):
     code = interruptible(tmp_path) + "print(result.seed_list, len(result.students))"
     script = tmp_path.with_suffix(".py")
-    script.write_text(code)
+    script.write_text(code, encoding="utf-8")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, script], text=True, start_new_session=True, **pipes)
     try:
@@ -359,9 +359,9 @@ def test_one_core_and_several_threads_make_one_process(monkeypatch):
 @pytest.mark.parametrize("names", [("max", "current", ""), ("limit_in_bytes", "usage_in_bytes", "total_")])
 def test_free_memory_is_within_the_limit_of_the_container(tmp_path, monkeypatch, names):
     limit, used, prefix = names
-    (tmp_path / f"memory.{limit}").write_text("5000\n")
-    (tmp_path / f"memory.{used}").write_text("4000\n")
-    (tmp_path / "memory.stat").write_text(f"anon 3000\n{prefix}inactive_file 500\n")
+    (tmp_path / f"memory.{limit}").write_text("5000\n", encoding="utf-8")
+    (tmp_path / f"memory.{used}").write_text("4000\n", encoding="utf-8")
+    (tmp_path / "memory.stat").write_text(f"anon 3000\n{prefix}inactive_file 500\n", encoding="utf-8")
     monkeypatch.setattr(machine, "_memory_groups", lambda: [tmp_path / "none", tmp_path])
     assert machine.free_memory() == 1500
 

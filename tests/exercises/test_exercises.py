@@ -334,7 +334,8 @@ def test_unknown_ids_are_answered_with_those_there_are(capsys):
 
 def test_an_added_lesson_is_found(tmp_path, monkeypatch):
     (tmp_path / "lesson_99.py").write_text(
-        "from types import SimpleNamespace as S\nEXERCISES = [S(id='99.1')]\n"
+        "from types import SimpleNamespace as S\nEXERCISES = [S(id='99.1')]\n",
+        encoding="utf-8",
     )
     monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(tmp_path)])
     monkeypatch.setitem(sys.modules, "kdlab.exercises.lesson_99", None)  # taken out again afterwards
@@ -435,7 +436,7 @@ def test_progress_and_the_sheet_to_hand_in(tmp_path, capsys):
     assert said.startswith("Lesson 01: 2 of 8 done (1.1, 1.q1).") and "To do: 1.2, 1.3" in said
     for suffix in ("json", "md"):
         exercises.hand_in(tmp_path / f"sheet.{suffix}", name="Ada")
-        text = (tmp_path / f"sheet.{suffix}").read_text()
+        text = (tmp_path / f"sheet.{suffix}").read_text(encoding="utf-8")
         for part in ("Ada", "no proof against cheating", "KL arguments swapped", torch.__version__):
             assert part in text
     with pytest.raises(ValueError, match=r"must end in \.json or \.md"):

@@ -100,9 +100,9 @@ def test_other_photos_and_other_versions_are_refused(tmp_path, part):
     fewer = load_photos(make_photos(tmp_path / "photos", each=9), size=32).train
     with pytest.raises(ValueError, match="photos: stored 24 images, .* now 21 images"):
         begin(tmp_path / "cache", fewer)
-    header = json.loads((tmp_path / "cache" / "header.json").read_text())
+    header = json.loads((tmp_path / "cache" / "header.json").read_text(encoding="utf-8"))
     header["versions"]["torch"] = "1.0"
-    (tmp_path / "cache" / "header.json").write_text(json.dumps(header))
+    (tmp_path / "cache" / "header.json").write_text(json.dumps(header), encoding="utf-8")
     with pytest.raises(ValueError, match="versions: stored {'torch': '1.0'"):
         begin(tmp_path / "cache", part)
 

@@ -97,7 +97,9 @@ def test_more_pairs_than_planned_are_told(began, tmp_path):
     root, options = began
     shutil.copytree(root / "out", tmp_path / "out")
     run(**{**options, "out": tmp_path / "out", "resume": True, "baseline": True, "seeds": 3})
-    assert "1 pairs were planned when the run began; now 3." in (tmp_path / "out" / "report.md").read_text()
+    assert "1 pairs were planned when the run began; now 3." in (tmp_path / "out" / "report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def add_a_photo(root):

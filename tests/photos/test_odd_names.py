@@ -1,5 +1,6 @@
 """Names of classes, files and people are text of others: written as they are, and nothing more."""
 
+import json
 import os
 import re
 import warnings
@@ -106,8 +107,14 @@ def test_odd_class_and_file_names_cost_neither_student_nor_report(tmp_path, monk
             "th",
             "td",
             "code",
+            "pre",
+            "strong",
         }
-        assert set(re.findall('<img src="([^"]*)', rendered(text))) <= {"curves.png", "confusion.png"}
+        assert set(re.findall('<img src="([^"]*)', rendered(text))) <= {
+            "curves.png",
+            "confusion.png",
+            "examples.png",
+        }
 
 
 @pytest.mark.parametrize("name", [*ODD, NOT_UTF8])
@@ -128,6 +135,34 @@ def plain(folder):
     return (folder / "plain.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(1)", "\t=1", " =1", "x" * 10**6, None, 7]
+)
+@pytest.mark.parametrize("kind", ["md", "json"])
+def test_a_sheet_s_name_is_no_formula_and_has_an_end(tmp_path, name, kind):
+    path = tmp_path / f"sheet.{kind}"
+    exercises.hand_in(path, name=name)
+    text = path.read_text(encoding="utf-8")
+    head = json.loads(text)["name"] if kind == "json" else words_of(rendered(text.split("\n")[0]))
+    given = head.removeprefix("Exercises:").strip()
+    assert not given.startswith(tuple("=+-@")) and len(given) < 300
+    assert (name is None) is (given in ("", "no name given"))
+
+
+def test_a_sheet_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "sheet.md"
+    exercises.hand_in(path, name="first")
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="sheet.md cannot be written: No space left"):
+        exercises.hand_in(path, name="second")
+    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
+
+
 def test_an_ascii_locale_takes_nothing_from_a_sheet(tmp_path):
     import subprocess
     import sys
@@ -142,7 +177,7 @@ def test_an_ascii_locale_takes_nothing_from_a_sheet(tmp_path):
     }
     env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     for kind in ("md", "json"):
-        path = tmp_path / f"sheet.{kind}"
+        path = tmp_path / f"Größe.{kind}"
         done = subprocess.run(
             [sys.executable, "-c", code, str(path)], env=env, capture_output=True, text=True
         )

@@ -15,8 +15,9 @@ from photo_folders import make_photos
 from kdlab import metrics
 from kdlab.__main__ import main
 from kdlab.measure import cost_table
+from kdlab.names import in_markdown
 from kdlab.photos.evaluation import evaluate
-from kdlab.photos.matching import NAMES
+from kdlab.photos.settings import NAMES
 from kdlab.run import run
 
 QUICK = {"epochs": 2, "batch_size": 8, "views": 2, "threads": 0, "progress": False}
@@ -65,13 +66,14 @@ def test_the_command_with_every_term_a_baseline_and_paired_seeds(data, teacher, 
     line = words(f"{command} {options}", teacher=teacher, data=data, out=tmp_path)
     assert main(line + [f"{name}=0.5" for name in NAMES]) == 0
     said = capsys.readouterr().out
-    assert "2 paired seeds; baseline: hard labels" in said and "asking once has cost less" in said
+    assert "2 pairs: a verdict needs at least 3" in said and "asking once has cost less" in said
     assert "largest error of a stored logit" in said and "of the validation photos" in said
-    report = (tmp_path / "report.md").read_text()
-    for heading in ("Verdict", "Curves", "Confusion", "Cost, on 1 CPU threads", "The teacher's cache"):
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for heading in ("The comparison", "Learning curves", "Confusion", "Cost, on 1 CPU threads"):
         assert f"## {heading}" in report
+    assert report.startswith("**Verdict: open (") and "2 pairs: a verdict needs at least 3" in report
     assert {"curves.png", "confusion.png", "run.json"} <= {p.name for p in tmp_path.iterdir()}
-    assert len(json.loads((tmp_path / "run.json").read_text())["scores"]["distilled"]) == 2
+    assert len(json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["scores"]["distilled"]) == 2
 
 
 def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path, brief_report):
@@ -80,7 +82,7 @@ def test_kdlabs_own_student_says_how_it_is_made(data, tmp_path, brief_report):
     from kdlab.models import create_student
 
     outcome = run(student="tiny_cnn", student_options={"width": 4}, data=data, out=tmp_path, size=32, **QUICK)
-    call = json.loads((tmp_path / "student" / "config.json").read_text())["create_student"]
+    call = json.loads((tmp_path / "student" / "config.json").read_text(encoding="utf-8"))["create_student"]
     network = create_student(**call)
     network.load_state_dict(load_file(tmp_path / "student" / "model.safetensors"))
     images = torch.rand(2, 3, 32, 32)
@@ -93,7 +95,9 @@ def test_bad_images_are_listed_at_the_end(tmp_path, capsys, brief_report):
     options = {**QUICK, "progress": True}
     run(student="tiny_cnn", data=data, out=tmp_path / "out", size=32, **options)
     assert "1 bad images were left out:\n  class 1/empty.png: the file is empty" in capsys.readouterr().out
-    assert "bad: class 1/empty.png: the file is empty" in (tmp_path / "out" / "report.md").read_text()
+    assert "bad: class 1/empty.png: the file is empty" in (tmp_path / "out" / "report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_killed_anywhere_resume_gives_the_same_student(data, teacher, tmp_path, brief_report):
@@ -123,8 +127,8 @@ BAD = [
     ({"teacher": "digits-small"}, "has 10 classes, the photos have 3: give it a new classifier"),
     ({"match": {"sofd": 1.0}}, "no term is called 'sofd'; there are hard, soft"),
     ({"teacher": None, "match": {"soft": 1.0}}, "soft need a teacher"),
-    ({"seeds": 0}, "seeds must be at least 1, got 0"),
-    ({"epochs": 0}, "epochs must be at least 1, got 0"),
+    ({"seeds": 0}, "seeds must be at least 1 and at most 10000, got 0"),
+    ({"epochs": 0}, "epochs must be at least 1 and at most 1000000, got 0"),
     ({"match": {"hint": 1.0}, "student_layer": 9}, "there is no layer 9"),
     ({"data": "nowhere"}, "there is no folder nowhere"),
 ]
@@ -147,7 +151,7 @@ def test_an_output_folder_that_cannot_be_written_is_one_line_at_the_start(
         assert main(words(line, data=data, out=out)) == 2
         return capsys.readouterr().err
 
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     said = error(tmp_path / "file" / "out")
     reason = os.strerror(errno.ENOTDIR)
     assert f"cannot be written: {reason}; give another one with --out\n" in said
@@ -174,8 +178,8 @@ def test_the_exporter_is_called_and_a_report_comes_without_it(data, tmp_path, mo
     for out, exporter in (("1", missing), ("2", present)):
         monkeypatch.setattr("kdlab.photos.report.export_onnx", exporter)
         run(student="tiny_cnn", data=data, out=tmp_path / out, size=32, **QUICK)
-    said = "no ONNX file: No module named 'onnx' (pip install 'kdlab[deploy]')"
-    assert said in (tmp_path / "1" / "report.md").read_text()
+    said = "no student.onnx: No module named 'onnx' (pip install 'kdlab[deploy]')"
+    assert in_markdown(said) in (tmp_path / "1" / "report.md").read_text(encoding="utf-8")
     assert (tmp_path / "2" / "student.onnx").exists()
 
 

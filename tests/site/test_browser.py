@@ -159,18 +159,18 @@ def lab(tmp_path_factory):
     # By default JupyterLab draws only the cells in sight; the tests read them all.
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
-    settings.write_text('{"windowingMode": "none"}')
+    settings.write_text('{"windowingMode": "none"}', encoding="utf-8")
     own = {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces"}
     options = "--no-browser --allow-root --ip=127.0.0.1 --IdentityProvider.token=t"
-    with log.open("w") as out:
+    with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
             ["make", "lab", f"LAB_OPTIONS={options}"], cwd=copy, stdout=out, stderr=out,
             start_new_session=True, env={**os.environ, "PYTHONPATH": str(copy), **own},
         )  # fmt: skip
     try:
         end = time.monotonic() + 120
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/[^\s?]+", log.read_text())):
-            assert process.poll() is None and time.monotonic() < end, log.read_text()
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+/[^\s?]+", log.read_text(encoding="utf-8"))):
+            assert process.poll() is None and time.monotonic() < end, log.read_text(encoding="utf-8")
             time.sleep(0.3)
         yield found[0]
     finally:

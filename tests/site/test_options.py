@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 import options  # noqa: E402
 
-TABLES = re.search("<!-- options -->(.*)<!-- /options -->", options.PAGE.read_text(), re.S)[1]
+TABLES = re.search("<!-- options -->(.*)<!-- /options -->", options.PAGE.read_text(encoding="utf-8"), re.S)[1]
 ACTIONS = [action for group in options.actions(options.command()).values() for action in group]
 
 
@@ -26,10 +26,12 @@ def test_the_page_holds_the_tables_that_the_program_gives(capsys):
 def test_a_table_that_was_changed_by_hand_is_found_and_written_again(tmp_path, capsys):
     page = tmp_path / "distill.md"
     shutil.copy(options.PAGE, page)
-    page.write_text(page.read_text().replace("\n| `--temperature` |", "\n| `--heat` |"))
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("\n| `--temperature` |", "\n| `--heat` |"), encoding="utf-8"
+    )
     assert options.main(["--check"], page) == 1 and "run python docs/options.py" in capsys.readouterr().out
     assert options.main([], page) == 0
-    assert page.read_text() == options.PAGE.read_text()
+    assert page.read_text(encoding="utf-8") == options.PAGE.read_text(encoding="utf-8")
 
 
 def test_python_the_command_line_and_the_page_name_the_same_options(capsys):

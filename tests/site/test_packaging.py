@@ -10,19 +10,23 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CORE = [Requirement(r) for r in PROJECT["dependencies"]]
 EXTRAS = [Requirement(r) for extra in PROJECT["optional-dependencies"].values() for r in extra]
 
 
 def pins(name):
-    lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines())
+    lines = (
+        line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+    )
     return dict(line.split("==") for line in lines if line)
 
 
 def conda():
     """Name and specifier of what environment.yml lists, conda's names turned into pip's."""
-    lines = re.findall(r"^ +- ([A-Za-z][\w-]*)([>=][^\s]*)?$", (ROOT / "environment.yml").read_text(), re.M)
+    lines = re.findall(
+        r"^ +- ([A-Za-z][\w-]*)([>=][^\s]*)?$", (ROOT / "environment.yml").read_text(encoding="utf-8"), re.M
+    )
     names = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
     return {names.get(name, name): specifier for name, specifier in lines}
 
@@ -53,7 +57,7 @@ def test_conda_environment_has_the_same_ranges():
 def test_python_floor_is_the_one_of_conda_and_make():
     assert PROJECT["requires-python"] == ">=3.11"
     assert conda()["python"] == "=3.11"
-    assert "(3, 11)" in (ROOT / "Makefile").read_text()
+    assert "(3, 11)" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_a_wheel_carries_the_teachers_and_works_alone(tmp_path):

@@ -44,7 +44,7 @@ class Links(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    return {path: Links(path.read_text()) for path in site.rglob("*.html")}
+    return {path: Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
 
 
 def test_nothing_is_loaded_from_elsewhere(pages):
@@ -68,7 +68,7 @@ def test_links_within_the_site_lead_somewhere(site, pages):
 
 def test_every_lesson_is_there_with_its_figures_and_slides(site):
     for lesson in LESSONS:
-        text = (site / "notebooks" / f"{lesson.stem}.html").read_text()
+        text = (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert (
             "colab.research.google.com" in text
             and "mybinder.org" in text
@@ -76,14 +76,14 @@ def test_every_lesson_is_there_with_its_figures_and_slides(site):
             or "00" in lesson.stem
         )
         assert text.count("<img") >= 3
-        slides = (site / "slides" / f"{lesson.stem}.html").read_text()
+        slides = (site / "slides" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert slides.count("<section>") >= 10 and "://" not in re.sub(r"http://www.w3.org/\S+", "", slides)
 
 
 def test_the_claims_page_holds_every_verdict_of_every_lesson(site):
-    text = (site / "claims.html").read_text()
+    text = (site / "claims.html").read_text(encoding="utf-8")
     for lesson in LESSONS:
-        rows = claims.lesson_claims(json.loads(lesson.read_text()))
+        rows = claims.lesson_claims(json.loads(lesson.read_text(encoding="utf-8")))
         assert rows and all(row[1] in ("held", "refuted", "same", "open") for row in rows), lesson
     assert text.count("<tr") > 20
 
@@ -136,7 +136,7 @@ def test_figures_keep_their_words_and_their_size_on_the_site(site):
     stored = nbformat.read(LESSONS[0], as_version=4)
     outputs = (output for cell in stored.cells for output in cell.get("outputs", []))
     kept = [output.get("metadata", {}).get("image/png") for output in outputs]
-    text = html.unescape((site / "notebooks" / f"{LESSONS[0].stem}.html").read_text())
+    text = html.unescape((site / "notebooks" / f"{LESSONS[0].stem}.html").read_text(encoding="utf-8"))
     for figure in filter(None, kept):
         assert f'alt="{figure["alt"]}"' in text
         assert f'width="{figure["width"]}"' in text
@@ -145,7 +145,7 @@ def test_figures_keep_their_words_and_their_size_on_the_site(site):
 def test_every_public_module_has_its_place_in_the_api(site):
     import kdlab
 
-    text = "".join(path.read_text() for path in (site / "api").glob("*.html"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (site / "api").glob("*.html"))
     modules = [module.name for module in pkgutil.walk_packages(kdlab.__path__, "kdlab.")]
     public = [name for name in modules if not any(part.startswith("_") for part in name.split("."))]
     assert {"kdlab.losses", "kdlab.photos.cache"} <= set(public)
@@ -156,7 +156,7 @@ def test_every_public_module_has_its_place_in_the_api(site):
 def test_the_index_of_the_api_lists_every_room_above_what_it_imports(site):
     import kdlab
 
-    text = (site / "api" / "index.html").read_text()
+    text = (site / "api" / "index.html").read_text(encoding="utf-8")
     rooms = [module.name for module in pkgutil.iter_modules(kdlab.__path__)]
     rooms = [room for room in rooms if not room.startswith("_")]
     at = {room: text.index(f"kdlab.{room}</span>") for room in rooms}  # the top floor comes first
@@ -166,5 +166,5 @@ def test_the_index_of_the_api_lists_every_room_above_what_it_imports(site):
 def test_the_page_of_mistakes_names_them_all(site):
     from kdlab.exercises import all_exercises
 
-    text = (site / "instructors" / "stuck.html").read_text()
+    text = (site / "instructors" / "stuck.html").read_text(encoding="utf-8")
     assert all(f"{id} · " in text for id in all_exercises())

@@ -25,7 +25,9 @@ except AssertionError as error:
 def run(notebook):
     """Text of all outputs after a run of few steps, and the MB above the imports."""
     notebook.cells.append(nbformat.v4.new_code_cell(REACH))
-    briefly = f"exec({(HERE / 'briefly.py').read_text()!r}, {{}})"  # its names are not the lesson's
+    briefly = (
+        f"exec({(HERE / 'briefly.py').read_text(encoding='utf-8')!r}, {{}})"  # its names are not the lesson's
+    )
     _, _, megabytes = run_lesson(notebook, NOTEBOOKS, before=briefly)
     return "\n".join(o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", [])), megabytes
 
