@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from kdlab import rows as tree
-from kdlab.losses.common import NO_LABEL, check_logits
+from kdlab.losses.common import NO_LABEL, check_logits, one_logit
 from kdlab.terms import is_asked, label_loss
 from kdlab.training import first_outputs
 
@@ -78,7 +78,8 @@ def _check_value(term, ours, inputs):
         and given[0].is_floating_point()
         and given[2] is None
     ):
-        check_logits(ours[:1], given[0][:1])
+        theirs = given[0] if ours.shape[-1:] != (1,) else one_logit(given[0])
+        check_logits(*(side[:1].view(1, -1) if side.ndim == 1 else side[:1] for side in (ours, theirs)))
     with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
         trial = replace(term, projector=copy.deepcopy(term.projector))
         try:
@@ -98,6 +99,6 @@ def _check_labels(name, labels, ours):
     axis = -1 if ours.shape[1:-1] == rows else 1 if ours.shape[2:] == rows else None
     if axis is None:
         raise ValueError(f"{name}: labels {tuple(labels.shape)} do not fit the student's {tuple(ours.shape)}")
-    low, high, classes = int(known.min()), int(known.max()), ours.shape[axis]
+    low, high, classes = int(known.min()), int(known.max()), max(2, ours.shape[axis])
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: labels run from {low} to {high}, the student has {classes} classes")
