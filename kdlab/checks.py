@@ -28,11 +28,16 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
     sampled = callable(inputs)
     with torch.random.fork_rng():  # whoever writes the batches may draw at random
         first = next(iter(inputs(student))) if sampled else inputs
-    inputs = tree.on_device(first, next(student.parameters()).device)
+    inputs = tree.on_device(_numbers(first), next(student.parameters()).device)
     n = tree.count(inputs)
     for name, value in (("steps", steps), ("batch_size", batch_size), ("number of inputs", n)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    for leaf in tree.leaves(inputs):
+        if leaf.is_floating_point() and not leaf.isfinite().all():
+            raise ValueError(
+                f"inputs: {_not_finite(leaf)} of {n} rows are not finite; a network takes no gaps"
+            )
     if not terms:
         raise ValueError("there is no term: give at least one, for example hard_labels(labels)")
     names = [term.name for term in terms]
@@ -49,6 +54,23 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
     return inputs
 
 
+def _numbers(inputs):
+    """Arrays in the precision of networks; a table that holds more than numbers is named."""
+    if hasattr(inputs, "iloc") or hasattr(inputs, "tocsr"):
+        kind = type(inputs).__name__
+        raise ValueError(
+            f"inputs are a {kind} {tuple(inputs.shape)}: a student takes numbers in an array or a tensor, "
+            f"for example of scikit-learn's make_column_transformer(..., sparse_threshold=0)"
+        )
+    if getattr(getattr(inputs, "dtype", None), "kind", "") == "f":  # NumPy's own is double precision
+        return torch.tensor(inputs, dtype=torch.get_default_dtype())
+    return inputs
+
+
+def _not_finite(leaf):
+    return int((~leaf.isfinite()).flatten(1).any(1).sum() if leaf.ndim > 1 else (~leaf.isfinite()).sum())
+
+
 def _check_part(name, what, part, n, sampled):
     if sampled:
         raise ValueError(
@@ -59,8 +81,7 @@ def _check_part(name, what, part, n, sampled):
         if len(leaf) != n:
             raise ValueError(f"{name} has {len(leaf)} {what} for {n} inputs")
         if leaf.is_floating_point() and not leaf.isfinite().all():
-            bad = int((~leaf.isfinite()).flatten(1).any(1).sum())
-            raise ValueError(f"{name}: {bad} of {n} rows are not finite")
+            raise ValueError(f"{name}: {_not_finite(leaf)} of {n} rows are not finite")
 
 
 def _check_value(term, ours, inputs):

@@ -115,7 +115,7 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
     asked = is_asked(labels)
     if not asked:
-        labels = torch.as_tensor(labels)
+        labels = as_whole(labels)
         if labels.ndim < 1 or labels.is_floating_point() or labels.is_complex():
             raise ValueError(
                 f"labels must be whole numbers (N, ...), got {labels.dtype} {tuple(labels.shape)}"
@@ -124,6 +124,18 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
     uneven = asked or bool((labels == NO_LABEL).any())  # then a mean over processes is not that over rows
     loss = partial(label_loss, smoothing=smoothing, all_count=not uneven)
     return Term("hard labels", labels, loss, weight, of, over_batch=uneven)
+
+
+def as_whole(labels):
+    """Labels as a tensor; a TypeError says what to do with names."""
+    try:
+        return torch.as_tensor(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
+    except (TypeError, ValueError, RuntimeError) as error:
+        first = next(iter(labels), None)
+        raise TypeError(
+            f"labels must be whole numbers, got {first!r} among them: give each one's place in the teacher's "
+            f"classes_, for example np.searchsorted(teacher.classes_, labels)"
+        ) from error
 
 
 def label_loss(logits, labels, *, smoothing=0.0, all_count=False):

@@ -61,9 +61,9 @@ def sides(scores, truth):
         If they differ in number, are not finite, the truth lies outside [0, 1], or no row can be a yes.
     """
     scores, truth = torch.as_tensor(scores), torch.as_tensor(truth)
-    scores = one_logit(scores)[:, 0] if scores.ndim == 2 else scores
+    found = f"scores {tuple(scores.shape)} and truth {tuple(truth.shape)}"
+    scores = one_logit(scores).squeeze(1) if scores.ndim == 2 else scores
     if scores.ndim != 1 or scores.shape != truth.shape or len(scores) == 0:
-        found = f"scores {tuple(scores.shape)} and truth {tuple(truth.shape)}"
         raise ValueError(f"{found} must be one a row, (N,) each, N >= 1")
     scores, truth = scores.detach().double(), truth.double()
     if not scores.isfinite().all():
