@@ -1,6 +1,7 @@
 """Whatever of scikit-learn's was fitted can teach, from the table that people have; what cannot is named."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -198,3 +199,11 @@ def test_what_a_student_cannot_learn_from_is_named_before_training(
     with pytest.raises(error, match=re.escape(message)) as caught:
         distill(nn.Linear(rows.shape[1], 1), rows, [match(kinds)])
     assert "\n" not in str(caught.value)
+
+
+def test_the_page_on_tables_does_what_it_says(frame, kinds):
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    space = {"frame": frame, "labels": kinds, "teacher": boosted().fit(frame, kinds)}
+    exec(code.replace("distill(student", "curves = distill(student"), space)
+    assert space["curves"]["total"].isfinite().all() and space["inputs"].shape == (N, 6)

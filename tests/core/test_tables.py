@@ -1,4 +1,4 @@
-"""Payments and their true probability, made-up rows, scores of rare events, stacked students, a tree as code."""
+"""Payments and their true probability, made-up rows, rare scores, stacked students, a tree as code."""
 
 import re
 
@@ -257,7 +257,7 @@ class Normed(nn.Module):
         (Normed, lambda x: (x, [hard_labels(NO)], {}), "BatchNorm1d cannot be trained stacked"),
         (PaymentNetwork, lambda x: ((x,), [hard_labels(NO)], {}), "one tensor, got tuple"),
         (PaymentNetwork, lambda x: (x, [soft_targets(lambda b: b[:, :1])], {}), "soft targets cannot be"),
-        (PaymentNetwork, lambda x: (x, [features(torch.zeros(8, 3), "hidden")], {}), "cannot be trained stacked"),
+        (PaymentNetwork, lambda x: (x, [features(torch.zeros(8, 3), "hidden")], {}), "cannot be trained"),
         (PaymentNetwork, lambda x: (x, [hard_labels(NO)], {"steps": 3}), "share their steps"),
     ],
 )  # fmt: skip
