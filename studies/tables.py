@@ -23,8 +23,9 @@ from kdlab.teachers.tables import ensemble
 TEACHERS, STUDENTS, EXTRA, TEST = 40_000, 4_000, 36_000, 30_000  # rows
 TRAINING = {"steps": 2000, "batch_size": 256, "learning_rate": 0.004}
 ROWS_KEPT, HIDDEN, LEAVES = (300, 1000, 4000), (6, 16, 64), (8, 16, 32, 64)
-# Chosen by the study "decay", on seeds of its own, from as many candidates for either.
-LABELS, ANSWERS = {"weight_decay": 1.0}, {"weight_decay": 0.1}
+# Chosen by the studies "decay", on seeds of their own, from as many candidates for labels and for answers.
+DECAYS = (0.01, 0.1, 0.3, 1.0)
+LABELS, ANSWERS = {300: 0.01, 1000: 1.0, 4000: 0.3, 40_000: 0.1}, {"weight_decay": 0.1}
 AVERAGE_PRECISION = {"metric": "average precision, %", "margin": 1}
 encode = PaymentEncoder()
 
@@ -59,12 +60,14 @@ def precision(student, d):
     return metrics.average_precision(student(encode(d.test.inputs)), d.test.probability)
 
 
-def by_labels(part, **options):
-    return encode(part.inputs), [hard_labels(part.labels)], {**LABELS, **options}
+def by_labels(part, decay=None):
+    decay = LABELS[len(part.labels)] if decay is None else decay
+    return encode(part.inputs), [hard_labels(part.labels)], {"weight_decay": decay}
 
 
-def by_answers(rows, answers, temperature=1, **options):
-    return encode(rows), [soft_targets(answers, temperature=temperature)], {**ANSWERS, **options}
+def by_answers(rows, answers, temperature=1, decay=None):
+    own = ANSWERS if decay is None else {"weight_decay": decay}
+    return encode(rows), [soft_targets(answers, temperature=temperature)], own
 
 
 def matched(name, loss, targets):
@@ -103,33 +106,46 @@ def rows_kept(n, seeds):
 
 
 def equal_knowledge(n, seeds):
-    """Teacher and student know the same ``n`` rows."""
+    """Teacher and student know the same ``n`` rows; both arms have the decay that was chosen for labels."""
 
     def known(seed):
-        d, part = fitted(seed), fitted(seed).rows.take(slice(n))
-        teacher = d.teacher if n == TEACHERS else ensemble(part, seed)
-        answers, fresh = (metrics.predict(teacher, rows) for rows in (part.inputs, d.fresh.inputs))
-        return SimpleNamespace(part=part, answers=answers, fresh=d.fresh, fresh_answers=fresh, test=d.test)
+        part = data.payments(TEACHERS, 10 * seed).take(slice(n))
+        teacher = fitted(seed).teacher if n == TEACHERS else ensemble(part, seed)
+        fresh = data.payments(EXTRA, 10 * seed + 1).inputs
+        answers = [metrics.predict(teacher, rows) for rows in (part.inputs, fresh)]
+        test = data.payments(TEST, 10 * seed + 2)
+        return SimpleNamespace(part=part, fresh=fresh, answers=answers, test=test)
 
-    return students(
-        {
-            "labels": lambda d: by_labels(d.part, **(LABELS if n == STUDENTS else ANSWERS)),
-            "answers": lambda d: by_answers(d.part.inputs, d.answers),
-            "answers and fresh rows": lambda d: by_answers(
-                torch.cat([d.part.inputs, d.fresh.inputs]), torch.cat([d.answers, d.fresh_answers])
-            ),
-        },
-        data=known, baseline="labels", seeds=seeds,
-    )  # fmt: skip
+    def rows_too(d):
+        return by_answers(torch.cat([d.part.inputs, d.fresh]), torch.cat(d.answers), decay=LABELS[n])
+
+    arms = {
+        "labels": lambda d: by_labels(d.part),
+        "answers": lambda d: by_answers(d.part.inputs, d.answers[0], decay=LABELS[n]),
+        "answers and fresh rows": rows_too,
+    }
+    return students(arms, data=known, baseline="labels", seeds=seeds)
 
 
-def decay(what, seeds):
-    arms = {}
-    for value in (0.01, 0.1, 0.3, 1.0):
-        arm = by_labels if what == "labels" else lambda part, **o: by_answers(part[0], part[1], **o)
-        rows = (lambda d: d.kept) if what == "labels" else (lambda d: (d.kept.inputs, d.kept_answers))
-        arms[f"decay {value}"] = lambda d, arm=arm, rows=rows, value=value: arm(rows(d), weight_decay=value)
-    return students(arms, baseline="decay 0.01", seeds=range(100, 100 + max(3, seeds // 2)))
+def own_seeds(seeds):
+    return range(100, 100 + max(3, seeds // 2))
+
+
+def decay_of_labels(n, seeds):
+    def unlabelled(seed):
+        kept = data.payments(TEACHERS, 10 * seed).take(slice(n))
+        return SimpleNamespace(kept=kept, test=data.payments(TEST, 10 * seed + 2))
+
+    arms = {f"decay {value}": lambda d, value=value: by_labels(d.kept, value) for value in DECAYS}
+    return students(arms, data=unlabelled, baseline="decay 0.01", seeds=own_seeds(seeds))
+
+
+def decay_of_answers(seeds):
+    arms = {
+        f"decay {value}": lambda d, value=value: by_answers(d.kept.inputs, d.kept_answers, decay=value)
+        for value in DECAYS
+    }
+    return students(arms, baseline="decay 0.01", seeds=own_seeds(seeds))
 
 
 # ---- the teacher itself
@@ -141,7 +157,7 @@ def first_look(seeds):
     scores = {}
     seen = students(
         {
-            "student, labels": lambda d: by_labels(d.rows, **ANSWERS),
+            "student, labels": lambda d: by_labels(d.rows),
             "student, the trees' answers": lambda d: by_answers(
                 d.rows.inputs, metrics.predict(d.teacher.named_estimators_["trees"], d.rows.inputs)
             ),
@@ -193,7 +209,7 @@ def balanced_loss(z, y, *, share):
 def balanced(d):
     y = d.kept.labels.float()
     loss = partial(balanced_loss, share=float(y.mean()))
-    return encode(d.kept.inputs), [Term("balanced labels", y, loss)], LABELS
+    return encode(d.kept.inputs), [Term("balanced labels", y, loss)], {"weight_decay": LABELS[STUDENTS]}
 
 
 def drawn(d):
@@ -370,7 +386,8 @@ STUDIES = {
     "new pattern, precision": partial(of_change, MULES, "precision", "average precision, %", 1),
     "drift, precision": partial(of_change, MOVED, "precision", "average precision, %", 1),
     "drift, total": partial(of_change, MOVED, "total", "predicted over true frauds", 0.1),
-    **{f"decay, {what}": partial(decay, what) for what in ("labels", "answers")},
+    **{f"decay, {n} labels": partial(decay_of_labels, n) for n in ROWS_KEPT},
+    "decay, answers": decay_of_answers,
 }
 
 if __name__ == "__main__":
