@@ -24,7 +24,7 @@ TEACHERS, STUDENTS, EXTRA, TEST = 40_000, 4_000, 36_000, 30_000  # rows
 TRAINING = {"steps": 2000, "batch_size": 256, "learning_rate": 0.004}
 ROWS_KEPT, HIDDEN, LEAVES = (300, 1000, 4000), (6, 16, 64), (8, 16, 32, 64)
 # Chosen by the studies "decay", on seeds of their own, from as many candidates for labels and for answers.
-DECAYS = (0.01, 0.1, 0.3, 1.0)
+DECAYS, OWN_SEEDS = (0.01, 0.1, 0.3, 1.0), range(100, 105)
 LABELS, ANSWERS = {300: 0.01, 1000: 1.0, 4000: 0.3, 40_000: 0.1}, {"weight_decay": 0.1}
 AVERAGE_PRECISION = {"metric": "average precision, %", "margin": 1}
 encode = PaymentEncoder()
@@ -127,17 +127,13 @@ def equal_knowledge(n, seeds):
     return students(arms, data=known, baseline="labels", seeds=seeds)
 
 
-def own_seeds(seeds):
-    return range(100, 100 + max(3, seeds // 2))
-
-
 def decay_of_labels(n, seeds):
     def unlabelled(seed):
         kept = data.payments(TEACHERS, 10 * seed).take(slice(n))
         return SimpleNamespace(kept=kept, test=data.payments(TEST, 10 * seed + 2))
 
     arms = {f"decay {value}": lambda d, value=value: by_labels(d.kept, value) for value in DECAYS}
-    return students(arms, data=unlabelled, baseline="decay 0.01", seeds=own_seeds(seeds))
+    return students(arms, data=unlabelled, baseline="decay 0.01", seeds=OWN_SEEDS)
 
 
 def decay_of_answers(seeds):
@@ -145,7 +141,7 @@ def decay_of_answers(seeds):
         f"decay {value}": lambda d, value=value: by_answers(d.kept.inputs, d.kept_answers, decay=value)
         for value in DECAYS
     }
-    return students(arms, baseline="decay 0.01", seeds=own_seeds(seeds))
+    return students(arms, baseline="decay 0.01", seeds=OWN_SEEDS)
 
 
 # ---- the teacher itself

@@ -205,5 +205,5 @@ def test_the_page_on_tables_does_what_it_says(frame, kinds):
     page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
     space = {"frame": frame, "labels": kinds, "teacher": boosted().fit(frame, kinds)}
-    exec(code.replace("distill(student", "curves = distill(student"), space)
+    exec(code.replace("\ndistill(", "\ncurves = distill("), space)
     assert space["curves"]["total"].isfinite().all() and space["inputs"].shape == (N, 6)
