@@ -20,10 +20,17 @@ from kdlab.losses.relation import (
     relational_distance_loss,
     similarity_preserving_loss,
 )
-from kdlab.losses.response import correlation_loss, decoupled_loss, soft_target_loss, standardised_logits
+from kdlab.losses.response import (
+    binary_soft_target_loss,
+    correlation_loss,
+    decoupled_loss,
+    soft_target_loss,
+    standardised_logits,
+)
 
 __all__ = [
     "attention_transfer_loss",
+    "binary_soft_target_loss",
     "collaborative_loss",
     "correlation_loss",
     "decoupled_loss",

@@ -51,6 +51,23 @@ def check_logits(student_logits, teacher_logits, *, what="logits", of="classes")
         raise ValueError(f"{sides} are empty")
 
 
+def check_same(student_logits, teacher_logits):
+    """Raise ValueError, naming both shapes, unless they are equal and hold at least one logit."""
+    ours, theirs = tuple(student_logits.shape), tuple(teacher_logits.shape)
+    if ours != theirs or 0 in ours:
+        raise ValueError(f"student logits {ours} and teacher logits {theirs} differ in shape or are empty")
+
+
+def one_logit(logits):
+    """Logits (..., 2) of no and yes as one (..., 1), yes against no; one logit (..., 1) stays as it is."""
+    return logits[..., 1:] - logits[..., :1] if logits.shape[-1:] == (2,) else logits
+
+
+def two_logits(logits):
+    """One logit (..., 1), yes against no, as (..., 2), of no and of yes; others stay as they are."""
+    return torch.nn.functional.pad(logits, (1, 0)) if logits.shape[-1:] == (1,) else logits
+
+
 def check_labels(logits, labels):
     """Raise ValueError unless ``labels`` are (B,) beside ``logits`` (B, C)."""
     if labels.shape != logits.shape[:1]:

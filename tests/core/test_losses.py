@@ -9,6 +9,7 @@ import torch
 from kdlab import losses
 from kdlab.losses import (
     attention_transfer_loss,
+    binary_soft_target_loss,
     collaborative_loss,
     correlation_loss,
     decoupled_loss,
@@ -46,6 +47,13 @@ def standardised_loss(student, teacher, *, temperature):
     )
 
 
+# probabilities .001, .02, .3 and .9 of a rare event, and a student's logits: a row each
+RARE = (
+    torch.tensor([[-5.0], [-4], [-1], [1]]).double(),
+    torch.tensor([[0.001], [0.02], [0.3], [0.9]]).double().logit(),
+)
+
+
 # loss, student's input, teacher's input, options, value, norm of the gradient to the student's input:
 # computed in float64 with the authors' or the field's benchmark code
 LOGITS = STUDENT_LOGITS, TEACHER_LOGITS
@@ -53,6 +61,8 @@ EMBEDDINGS = STUDENT_EMBEDDINGS, TEACHER_EMBEDDINGS
 REFERENCE = [
     (soft_target_loss, *LOGITS, {"temperature": 1}, 2.537743113, 0.2750670309),
     (soft_target_loss, *LOGITS, {"temperature": 4}, 5.518203498, 0.4259423310),
+    (binary_soft_target_loss, *RARE, {}, 0.0236237519012669, 0.0429696863083393),
+    (binary_soft_target_loss, *RARE, {"temperature": 4}, 0.108502121772892, 0.102036889729518),
     (decoupled_loss, *LOGITS, {"labels": LABELS}, 44.25225842, 3.573245630),
     (correlation_loss, *LOGITS, {}, 2.022931823, 0.1614819907),
     (standardised_loss, *LOGITS, {"temperature": 2}, 0.9005507431, 0.04778367799),
@@ -136,6 +146,29 @@ def test_against_scipy():
     p, q = (softmax(z.numpy() / 3, axis=1) for z in (TEACHER_LOGITS, STUDENT_LOGITS))
     ours = soft_target_loss(STUDENT_LOGITS, TEACHER_LOGITS, temperature=3).item()
     assert ours == pytest.approx(9 * rel_entr(p, q).sum() / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1, 4])
+def test_one_logit_is_the_pair_of_zero_and_itself(temperature):
+    pairs = [torch.nn.functional.pad(z.view(-1, 1), (1, 0)) for z in LOGITS]
+    ours = binary_soft_target_loss(*LOGITS, temperature=temperature).item()
+    assert ours == pytest.approx(soft_target_loss(*pairs, temperature=temperature).item(), rel=1e-12)
+    assert binary_soft_target_loss(*(LOGITS[:1] * 2)).item() == 0
+
+
+def test_one_logit_is_finite_at_a_gap_of_1000():
+    student = torch.tensor([1000.0, -1000, 0], requires_grad=True)
+    loss = binary_soft_target_loss(student, torch.tensor([-1000.0, 1000, 1000]))
+    loss.backward()
+    assert loss.item() == pytest.approx((2000 + 0.6931472) / 3, rel=1e-6) and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("ours, theirs", [((4, 1), (4,)), ((4, 1), (4, 2)), ((0, 1), (0, 1))])
+def test_one_logit_beside_another_shape(ours, theirs):
+    with pytest.raises(
+        ValueError, match=f"student logits .*{ours[0]}.* and teacher logits .* differ in shape or"
+    ):
+        binary_soft_target_loss(torch.zeros(ours), torch.zeros(theirs))
 
 
 def test_zero_for_equal_sides_and_shift_invariant():

@@ -45,25 +45,41 @@ LISTS = {
     "items that do not count": ("masked_fill(~candidates, OUT)", "masked_fill(~candidates, 0.0)"),
 }
 
+BINARY = {
+    "sides swapped": ("for z in (student, teacher)", "for z in (teacher, student)"),
+    "cross-entropy in place of the divergence": ("(cross_entropy - entropy)", "cross_entropy"),
+    "missing T squared": ("(cross_entropy - entropy) * temperature**2", "(cross_entropy - entropy)"),
+    "the student's probability for the teacher's": ("teacher.sigmoid()", "student.sigmoid()"),
+    "temperature on the teacher only": ("student_logits / temperature, teacher", "student_logits, teacher"),
+    "temperature on the student only": (", teacher_logits / temperature", ", teacher_logits"),
+    "softmax over the only logit": ("teacher.sigmoid()", "teacher.softmax(-1)"),
+}  # fmt: skip
 
-def planted(module, old, new):
-    """``soft_target_loss`` with ``old`` replaced by ``new`` in the source of ``module``."""
+
+def mutant_of(module, old, new):
+    """The module with ``old`` replaced by ``new`` in its source."""
     source = inspect.getsource(module)
     assert old in source, f"{old!r} is not in {module.__name__} any more"
     mutant = types.ModuleType("mutant")
     exec(source.replace(old, new), mutant.__dict__)
+    return mutant
+
+
+def planted(module, old, new, loss="soft_target_loss"):
+    """The loss of a mutant."""
+    mutant = mutant_of(module, old, new)
     if module is common:
         inner = inspect.unwrap(response.soft_target_loss)
         return mutant.in_full_precision(inner)
-    return mutant.soft_target_loss
+    return getattr(mutant, loss)
 
 
-def checks(loss):
-    """The parity tests of soft_target_loss, run on another function."""
+def checks(loss, of=response.soft_target_loss):
+    """The parity tests of a loss, run on another function."""
     import torch
 
     for row in test_losses.REFERENCE:
-        if row[0] is response.soft_target_loss:
+        if row[0] is of:
             test_losses.test_reference_value_and_gradient(loss, *row[1:])
             for dtype in (torch.float16, torch.bfloat16):
                 test_losses.test_half_precision_inputs_and_autocast(loss, *row[1:], dtype)
@@ -79,15 +95,6 @@ def test_the_reference_table_catches(name):
         checks(planted(*MUTATIONS[name]))
 
 
-def planted_in_lists(old, new):
-    """``kdlab.losses.lists`` with ``old`` replaced by ``new``, as one of its functions by name."""
-    source = inspect.getsource(lists)
-    assert old in source, f"{old!r} is not in kdlab.losses.lists any more"
-    mutant = types.ModuleType("mutant")
-    exec(source.replace(old, new), mutant.__dict__)
-    return mutant
-
-
 def check_lists(module):
     for loss, student, teacher, options, value, norm in test_losses.REFERENCE:
         if loss.__module__ == lists.__name__:
@@ -101,10 +108,19 @@ def check_lists(module):
 
 
 def test_the_checks_of_lists_pass_without_a_bug():
-    check_lists(planted_in_lists("OUT", "OUT"))
+    check_lists(mutant_of(lists, "OUT", "OUT"))
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_the_reference_table_catches_it_in_a_list(name):
     with pytest.raises((AssertionError, RuntimeError)):
-        check_lists(planted_in_lists(*LISTS[name]))
+        check_lists(mutant_of(lists, *LISTS[name]))
+
+
+@pytest.mark.parametrize("name", [*BINARY, "none"])
+def test_the_reference_table_catches_it_of_one_logit(name):
+    mutant = planted(response, *BINARY.get(name, ("batchmean", "batchmean")), loss="binary_soft_target_loss")
+    if name == "none":
+        return checks(mutant, response.binary_soft_target_loss)
+    with pytest.raises((AssertionError, RuntimeError)):
+        checks(mutant, response.binary_soft_target_loss)
