@@ -63,7 +63,8 @@ NDCG = Exercise(
         Mistake("no discount: recall", "Every place counts alike here. Divide the gain at rank r by log2(r + 1).",
             partial(gain, discount=torch.ones_like), partial(gain, discount=torch.ones_like, ideal=lambda n, k: n)),
         Mistake("no discount: precision", "These are hits divided by k. NDCG divides by log2(r + 1), and by the best list.",
-            partial(gain, discount=torch.ones_like, ideal=lambda n, k: torch.full_like(n, k))),
+            partial(gain, discount=torch.ones_like, ideal=lambda n, k: torch.full_like(n, k)),
+            partial(gain, discount=torch.ones_like, ideal=lambda n, k: torch.full_like(n, k), some=False)),
         Mistake("one place too far", "Rank 1 is divided by log2(2) = 1, rank 2 by log2(3). Yours begin one later.",
             partial(gain, later=2)),
         Mistake("divided by the rank itself", "The discount is a logarithm: 1, 1.58, 2, ... and not 1, 2, 3.",
@@ -87,8 +88,8 @@ DRAWN = Exercise(
     right="A rank far down is forgiven by the draw: nine in ten of what is better was never drawn.",
     reference=expected_hits(), observe=value,
     cases={
-        "ranks 1, 5 and 40 of 100, 10 drawn, k = 1": lambda: (torch.tensor([1, 5, 40]), 100, 10, 1),
-        "five ranks of 300, 20 drawn, k = 5": lambda: (torch.tensor([2, 9, 30, 77, 150]), 300, 20, 5),
+        "ranks 1, 5 and 42 of 100, 10 drawn, k = 1": lambda: (torch.tensor([1, 5, 42]), 100, 10, 1),
+        "five ranks of 300, 20 drawn, k = 5": lambda: (torch.tensor([2, 9, 30, 77, 152]), 300, 20, 5),
     },
     mistakes=[
         Mistake("the rank among all items", "These are the hits of a full ranking. Only what was drawn can stand before the item.",
@@ -116,7 +117,8 @@ DRAWN = Exercise(
         Mistake("the median", "The mean is asked for.", expected_hits(over=lambda p: p.median())),
         Mistake("one too few drawn", "All of them are drawn beside the item.", expected_hits(drawn=lambda n: n - 1)),
         Mistake("the mean rank taken first", "The chance falls steeply at first: take each user's chance, then the mean.",
-            lambda r, i, n, k: expected_hits()(r.double().mean()[None], i, n, k)),
+            *(lambda r, i, n, k, whole=whole: expected_hits()(whole(r.double().mean())[None], i, n, k)
+              for whole in (torch.round, torch.floor, torch.ceil))),
         Mistake("one number a user", "The users' chances are right. Take their mean.",
             expected_hits(over=lambda p: p), expected_hits(over=lambda p: p.sum())),
     ],
@@ -227,9 +229,21 @@ TAIL = Exercise(
 )  # fmt: skip
 
 
+TASTE = 40  # NDCG of true taste lies well above, that of held-out clicks well below
+
+
 class _OwnList(OwnStudy):
     shipped = "ratings"
     run_here = ("RD", "ranked list", "ListNet", "all scores", "another user's list")
+
+    def _faults(self, result):
+        yield from super()._faults(result)
+        if result.margin != 1:
+            yield "another margin", f"your margin is {result.margin:g}; 1 point is asked for."
+        level = sum(scores := result.scores.get("clicks", [])) / max(1, len(scores))
+        if scores and level < TASTE:
+            text = f"clicks alone reach {level:.0f} % in yours, as they do by held-out clicks. True taste is asked for."
+            yield "held-out clicks in place of true taste", text
 
 
 LONGER = _OwnList(

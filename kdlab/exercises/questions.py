@@ -184,7 +184,7 @@ _ALL = [
     }),
     Question("13.q2", "c", {
         "a": "It would be, if the order stayed. It need not: drawing forgives low ranks, and full ranking does not.",
-        "b": "More draws bring back the same order among the drawn. It is the few others that differ from all.",
+        "b": "Repeating gives the order among few once more. Only ranking among more items changes it.",
         "c": "Of two recommenders one may be better at the very top and the other further down. Few negatives see only the latter.",
     }),
     Question("13.q3", "a", {

@@ -203,3 +203,15 @@ def test_the_lessons_own_study_is_no_study_of_ones_own():
     mine = {"clicks": shipped["clicks"], "ranked list, 30": shipped["ranked list"]}
     outcome = ALL["13.5"].diagnose((study(mine), "helps"))
     assert (outcome.status, outcome.name) == (WRONG, "the lesson's own study")
+
+
+def test_a_study_of_another_question_is_told():
+    def found(level, margin=1.0):
+        clicks = [level, level + 1, level - 1]
+        scores = {"clicks": clicks, "ranked list, 30": [s + d for s, d in zip(clicks, (2.1, 1.9, 2.0))]}
+        result = Result("clicks", scores, "NDCG@10 of true taste, %", planned=3, margin=margin)
+        return ALL["13.5"].diagnose((result, result.verdict("ranked list, 30")))
+
+    assert found(20.0).name == "held-out clicks in place of true taste"
+    assert found(58.0, margin=2.0).name == "another margin"
+    assert found(58.0).status == RIGHT
