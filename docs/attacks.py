@@ -74,13 +74,13 @@ def shape_of(name):
 def ask(name, student, teacher):
     """Value and gradient of a loss, or the ValueError that it raises."""
     student = student.clone().requires_grad_()
-    given = [teacher]
+    given, options = [teacher], {"top": min(3, student.shape[1])} if name.startswith("rank") else {}
     if name == "decoupled_loss":
         given += [torch.arange(len(student)) % student.shape[1]]
     elif name == "top_logits_loss":
         given = losses.keep_top(teacher, TOP)
     try:
-        value = getattr(losses, name)(student, *given)
+        value = getattr(losses, name)(student, *given, **options)
     except ValueError as error:
         return error
     (gradient,) = torch.autograd.grad(value, student)

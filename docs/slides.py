@@ -77,10 +77,10 @@ def slides(notebook):
                 heading = found[-1]
             if "## After this lesson you can" in cell.source:
                 made.append(_slide("", to_html(cell.source)))
-            elif cell.source.startswith("**") and re.match(r"\*\*\d\.q\d\*\*", cell.source):
+            elif cell.source.startswith("**") and re.match(r"\*\*\d+\.q\d\*\*", cell.source):
                 made.append(_slide("Exit question", to_html(cell.source)))
             elif re.match(r"#+ Exit questions", cell.source):
-                asked = re.split(r"(?=\*\*\d\.q\d\*\*)", cell.source)[1:]
+                asked = re.split(r"(?=\*\*\d+\.q\d\*\*)", cell.source)[1:]
                 made += [_slide("Exit question", to_html(question)) for question in asked]
             elif "$$" in cell.source and "<details>" not in cell.source:
                 idea = cell.source.split("★")[0]  # what to write is for the notebook

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from kdlab import rows as tree
-from kdlab.losses.common import NO_LABEL, check_logits
+from kdlab.losses.common import NO_LABEL, check_logits, one_logit
 from kdlab.names import reason
 from kdlab.terms import is_asked, label_loss
 from kdlab.training import first_outputs
@@ -29,11 +29,16 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
     sampled = callable(inputs)
     with torch.random.fork_rng():  # whoever writes the batches may draw at random
         first = next(iter(inputs(student))) if sampled else inputs
-    inputs = tree.on_device(first, next(student.parameters()).device)
+    inputs = tree.on_device(_numbers(first), next(student.parameters()).device)
     n = tree.count(inputs)
     for name, value in (("steps", steps), ("batch_size", batch_size), ("number of inputs", n)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    for leaf in tree.leaves(inputs):
+        if leaf.is_floating_point() and not leaf.isfinite().all():
+            raise ValueError(
+                f"inputs: {_not_finite(leaf)} of {n} rows are not finite; a network takes no gaps"
+            )
     if not terms:
         raise ValueError("there is no term: give at least one, for example hard_labels(labels)")
     names = [term.name for term in terms]
@@ -50,6 +55,23 @@ def check_terms(student, inputs, terms, *, steps=1, batch_size=1):
     return inputs
 
 
+def _numbers(inputs):
+    """Arrays in the precision of networks; a table that holds more than numbers is named."""
+    if hasattr(inputs, "iloc") or hasattr(inputs, "tocsr"):
+        kind = type(inputs).__name__
+        raise ValueError(
+            f"inputs are a {kind} {tuple(inputs.shape)}: a student takes numbers in an array or a tensor, "
+            f"for example of scikit-learn's make_column_transformer(..., sparse_threshold=0)"
+        )
+    if getattr(getattr(inputs, "dtype", None), "kind", "") == "f":  # NumPy's own is double precision
+        return torch.tensor(inputs, dtype=torch.get_default_dtype())
+    return inputs
+
+
+def _not_finite(leaf):
+    return int((~leaf.isfinite()).flatten(1).any(1).sum() if leaf.ndim > 1 else (~leaf.isfinite()).sum())
+
+
 def _check_part(name, what, part, n, sampled):
     if sampled:
         raise ValueError(
@@ -60,8 +82,7 @@ def _check_part(name, what, part, n, sampled):
         if len(leaf) != n:
             raise ValueError(f"{name} has {len(leaf)} {what} for {n} inputs")
         if leaf.is_floating_point() and not leaf.isfinite().all():
-            bad = int((~leaf.isfinite()).flatten(1).any(1).sum())
-            raise ValueError(f"{name}: {bad} of {n} rows are not finite")
+            raise ValueError(f"{name}: {_not_finite(leaf)} of {n} rows are not finite")
 
 
 def _check_value(term, ours, inputs):
@@ -79,7 +100,8 @@ def _check_value(term, ours, inputs):
         and given[0].is_floating_point()
         and given[2] is None
     ):
-        check_logits(ours[:1], given[0][:1])
+        theirs = given[0] if ours.shape[-1:] != (1,) else one_logit(given[0])
+        check_logits(*(side[:1].view(1, -1) if side.ndim == 1 else side[:1] for side in (ours, theirs)))
     with torch.random.fork_rng(), torch.no_grad():  # a copy: the projector is built with the seed
         trial = replace(term, projector=copy.deepcopy(term.projector))
         try:
@@ -98,6 +120,6 @@ def _check_labels(name, labels, ours):
     axis = -1 if ours.shape[1:-1] == rows else 1 if ours.shape[2:] == rows else None
     if axis is None:
         raise ValueError(f"{name}: labels {tuple(labels.shape)} do not fit the student's {tuple(ours.shape)}")
-    low, high, classes = int(known.min()), int(known.max()), ours.shape[axis]
+    low, high, classes = int(known.min()), int(known.max()), max(2, ours.shape[axis])
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: labels run from {low} to {high}, the student has {classes} classes")

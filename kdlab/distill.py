@@ -9,7 +9,7 @@ import torch
 from kdlab import rows as tree
 from kdlab.checks import check_terms
 from kdlab.progress_bar import progress_bar
-from kdlab.terms import Term, features, hard_labels, relations, soft_targets
+from kdlab.terms import Term, features, hard_labels, relations, soft_targets, values
 from kdlab.training import Objective, check_finite, first_outputs, looked_up, made, row_stream, train
 
 __all__ = [
@@ -21,12 +21,13 @@ __all__ = [
     "pairing",
     "relations",
     "soft_targets",
+    "values",
 ]
 
 
 def distill(
-    student, inputs, terms, *, steps=300, batch_size=32, learning_rate=0.01, seed=0, gradients_every=0,
-    progress=False,
+    student, inputs, terms, *, steps=300, batch_size=32, learning_rate=0.01, weight_decay=0.0, seed=0,
+    gradients_every=0, progress=False,
 ):  # fmt: skip
     """Train ``student`` on ``inputs`` to match what the terms hold. The last step's weights stay.
 
@@ -46,6 +47,8 @@ def distill(
         A batch is drawn from a stream of reshuffled epochs; it may be larger than N.
     learning_rate : float
         The highest of the cycle.
+    weight_decay : float
+        In each step all weights shrink by this share times the learning rate (Loshchilov and Hutter 2019).
     seed : int
         Of the order of the inputs, and of dropout in the student.
     gradients_every : int
@@ -76,7 +79,9 @@ def distill(
         torch.manual_seed(seed)  # for projectors, and for dropout and the like in the student
         objective = Objective(student, terms, first)
         weights = [*student.parameters(), *objective.projectors.parameters()]
-        optimiser = torch.optim.Adam(weights, lr=learning_rate, fused=_fusible(weights))
+        optimiser = torch.optim.AdamW(
+            weights, lr=learning_rate, weight_decay=weight_decay, fused=_fusible(weights)
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
 
         def measure(losses):

@@ -17,7 +17,7 @@ from kdlab.compress.onnx_model import OnnxModel
 from kdlab.models import evaluated
 from kdlab.teachers import Teacher
 
-WARM_UP_CALLS, FEWEST_CALLS = 3, 9
+WARM_UP_CALLS, FEWEST_CALLS, FEWEST_ROWS = 3, 9, 100
 
 
 def parameters(model):
@@ -77,6 +77,33 @@ def latency(model, images, *, threads=1, seconds=0.5):
             torch.set_num_threads(before)
     low, median, high = statistics.quantiles(times, n=4)
     return median, high - low
+
+
+def answer_times(answer, rows, *, seconds=0.5):
+    """Wall-clock time of one answer to one row, in microseconds: median and 99th percentile.
+
+    Parameters
+    ----------
+    answer : callable
+        Is given a row as it comes, and decides; all that it does is counted.
+    rows : sequence
+        Taken in turn, so that no answer can be kept from the time before.
+    seconds : float
+        For so long, and a hundred times at least; the first few are not counted.
+    """
+    import itertools
+
+    turn, times = itertools.cycle(rows), []
+    for row in itertools.islice(turn, WARM_UP_CALLS):
+        answer(row)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < FEWEST_ROWS:
+        row = next(turn)
+        start = time.perf_counter_ns()
+        answer(row)
+        times.append((time.perf_counter_ns() - start) / 1e3)
+    hundredths = statistics.quantiles(times, n=100)
+    return hundredths[49], hundredths[98]
 
 
 def peak_memory(model, images):

@@ -16,6 +16,7 @@ from kdlab import metrics
 from kdlab.distill import check_terms, distill
 from kdlab.estimates import LEVEL, Estimate, mean_interval, seeds_needed, verdict
 from kdlab.progress_bar import progress_bar
+from kdlab.stacked import distill_stacked
 from kdlab.verdicts import Result, difference_of_gains, what_held
 from kdlab.workers import each, how_many
 
@@ -34,7 +35,7 @@ __all__ = [
 
 def compare(
     arms, *, data, student, baseline, seeds=10, score=None, metric="accuracy, %", higher_is_better=True,
-    margin=None, progress=True, workers=None, **training,
+    margin=None, progress=True, workers=None, stacked=False, **training,
 ):  # fmt: skip
     """Train every arm at every seed and compare each with the baseline, pair by pair.
 
@@ -46,7 +47,8 @@ def compare(
     arms : dict of str to callable or dict of callables
         An arm takes the seed's data and returns ``(inputs, terms)`` for
         :func:`kdlab.distill.distill`. A dict of several is a choice: at each seed the one with
-        the best *validation* accuracy speaks for the arm, and only that one is tested.
+        the best *validation* accuracy speaks for the arm, and only that one is tested. A third part,
+        ``{"weight_decay": 0.1}`` for example, is training of its own.
     data : callable
         ``data(seed)`` gives what the arms take, with ``validation`` and ``test`` parts. It is
         called once a seed, so that all arms share it.
@@ -73,8 +75,11 @@ def compare(
         are started anew there: that takes seconds, and half a gigabyte each. What ``data``, arms or
         ``score`` keep from one seed to the next (a list they fill, a generator of their own) stays in
         their process: say ``workers=1`` where it matters.
+    stacked : bool
+        Train all arms of a seed at once (:func:`kdlab.stacked.distill_stacked`): for students of a few
+        hundred weights, and for what can be stacked.
     **training
-        To :func:`kdlab.distill.distill`: ``steps``, ``batch_size``, ``learning_rate``.
+        To :func:`kdlab.distill.distill`: ``steps``, ``batch_size``, ``learning_rate``, ``weight_decay``.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def compare(
     )  # fmt: skip
     train = partial(
         _one_seed, choices=choices, data=data, student=student, score=score or _test_accuracy,
-        training=training, as_weights=workers > 1,
+        training=training, as_weights=workers > 1, stacked=stacked,
     )  # fmt: skip
     finished, students = {}, {}
     bar = progress_bar(total=runs, what="training students", unit="student", shown=progress)
@@ -174,25 +179,19 @@ def _one_seed(seed, tell, **how):
         raise
 
 
-def _trained_and_scored(seed, tell, *, choices, data, student, score, training, as_weights):
+def _trained_and_scored(seed, tell, *, choices, data, student, score, training, as_weights, stacked):
     torch.manual_seed(~seed)  # apart from what the student's weights are drawn from
     shared = data(seed)
     torch.manual_seed(seed)
     initial = student()
     tasks = {name: {label: arm(shared) for label, arm in c.items()} for name, c in choices.items()}
     for candidates in tasks.values():
-        for inputs, terms in candidates.values():
+        for inputs, terms, *_ in candidates.values():
             check_terms(initial, inputs, terms)
+    train = _at_once if stacked else _in_turn
+    of_arms = train(initial, tasks, tell, seed=seed, **training)
     scores, students = {}, {}
-    for name, candidates in tasks.items():
-        trained = {}
-        for label, (inputs, terms) in candidates.items():
-            trained[label] = copy.deepcopy(initial)
-            # A projector trains, too: its own for each student, also where arms and seeds share a term.
-            projectors = copy.deepcopy([term.projector for term in terms])
-            own = [replace(term, projector=projector) for term, projector in zip(terms, projectors)]
-            distill(trained[label], inputs, own, seed=seed, **training)
-            tell()
+    for name, trained in of_arms.items():
         best = next(iter(trained))
         if len(trained) > 1:
             best = max(trained, key=lambda label: _accuracy(trained[label], shared.validation))
@@ -202,6 +201,31 @@ def _trained_and_scored(seed, tell, *, choices, data, student, score, training, 
             raise ValueError(f"the score of {name!r} at seed {seed} is {value}: it must be finite")
         scores[name] = (value, best)
     return scores, students
+
+
+def _in_turn(initial, tasks, tell, *, seed, **training):
+    """The students of each arm and candidate, trained one after the other."""
+    trained = {name: {} for name in tasks}
+    for name, candidates in tasks.items():
+        for label, (inputs, terms, *options) in candidates.items():
+            trained[name][label] = copy.deepcopy(initial)
+            # A projector trains, too: its own for each student, also where arms and seeds share a term.
+            projectors = copy.deepcopy([term.projector for term in terms])
+            own = [replace(term, projector=projector) for term, projector in zip(terms, projectors)]
+            distill(trained[name][label], inputs, own, seed=seed, **{**training, **dict(*options)})
+            tell()
+    return trained
+
+
+def _at_once(initial, tasks, tell, *, seed, weight_decay=0.0, **training):
+    trained = {name: {label: copy.deepcopy(initial) for label in c} for name, c in tasks.items()}
+    flat = [task for candidates in tasks.values() for task in candidates.values()]
+    flat = [(inputs, terms, {"weight_decay": weight_decay, **dict(*own)}) for inputs, terms, *own in flat]
+    students = [student for candidates in trained.values() for student in candidates.values()]
+    distill_stacked(students, flat, seed=seed, **training)
+    for _ in students:
+        tell()
+    return trained
 
 
 def _seeds(seeds):

@@ -8,9 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from kdlab import rows as tree
-from kdlab.losses import attention_transfer_loss, hint_loss, relational_distance_loss, soft_target_loss
-from kdlab.losses.common import NO_LABEL, check_temperature
-from kdlab.metrics.answers import predict
+from kdlab.losses import (
+    attention_transfer_loss,
+    binary_soft_target_loss,
+    hint_loss,
+    relational_distance_loss,
+    soft_target_loss,
+)
+from kdlab.losses.common import NO_LABEL, check_temperature, one_logit, two_logits
+from kdlab.metrics.answers import is_estimator, predict
 from kdlab.projectors import Projector, tokens_to_map
 
 
@@ -90,7 +96,7 @@ class Term:
 
 def is_asked(part):
     """Whether it is asked about each batch, rather than looked up."""
-    return not torch.is_tensor(part) and (callable(part) or hasattr(part, "predict_proba"))
+    return not torch.is_tensor(part) and (callable(part) or is_estimator(part))
 
 
 def _mean_over_inputs(loss, arguments, counted):
@@ -117,7 +123,7 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
     ----------
     labels : whole-number Tensor of shape (N,) or (N, ...), or callable
         Class of each input, or of each of its tokens or cells; rows at -100 do not count. Logits are
-        (N, ..., C), or (N, C, ...) as in PyTorch.
+        (N, ..., C), or (N, C, ...) as in PyTorch; or (N, 1), the logit of class 1 against class 0.
     smoothing : float in [0, 1)
         So much probability is spread evenly over all classes (Szegedy et al. 2016, section 7).
     """
@@ -125,7 +131,7 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
         raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
     asked = is_asked(labels)
     if not asked:
-        labels = torch.as_tensor(labels)
+        labels = as_whole(labels)
         if labels.ndim < 1 or labels.is_floating_point() or labels.is_complex():
             raise ValueError(
                 f"labels must be whole numbers (N, ...), got {labels.dtype} {tuple(labels.shape)}"
@@ -136,8 +142,24 @@ def hard_labels(labels, *, weight=1.0, smoothing=0.0, of="logits"):
     return Term("hard labels", labels, loss, weight, of, over_batch=uneven)
 
 
+def as_whole(labels):
+    """Labels as a tensor; a TypeError says what to do with names."""
+    try:
+        return torch.as_tensor(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
+    except (TypeError, ValueError, RuntimeError) as error:
+        first = next(iter(labels), None)
+        raise TypeError(
+            f"labels must be whole numbers, got {first!r} among them: give each one's place in the teacher's "
+            f"classes_, for example np.searchsorted(teacher.classes_, labels)"
+        ) from error
+
+
 def label_loss(logits, labels, *, smoothing=0.0, all_count=False):
     """Mean cross-entropy of the rows with a label; 0 without any. ``all_count``: every row has one."""
+    if all_count and logits.shape[1:] == (1,):
+        yes = (1 - smoothing) * labels + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits[:, 0], yes.to(logits.dtype))
+    logits = two_logits(logits)
     if logits.ndim > 2 and logits.shape[:-1] == labels.shape:
         logits, labels = logits.flatten(0, -2), labels.flatten()
     elif logits.shape[:1] + logits.shape[2:] != labels.shape:
@@ -150,6 +172,9 @@ def label_loss(logits, labels, *, smoothing=0.0, all_count=False):
 
 def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0, rows=None, of="logits"):
     """Match the teacher's softened probabilities by :func:`kdlab.losses.soft_target_loss`.
+
+    A student with one logit a row, (N, 1), is asked for class 1 against class 0, by
+    :func:`kdlab.losses.binary_soft_target_loss`.
 
     Parameters
     ----------
@@ -165,8 +190,35 @@ def soft_targets(teacher_logits, *, weight=1.0, temperature=4.0, rows=None, of="
             f"teacher logits {tuple(teacher_logits.shape)} hold several predictions an input: say by rows= "
             f"which of them count, for example the labels, -100 where there is none"
         )
-    loss = partial(soft_target_loss, temperature=temperature)
+    loss = partial(soft_loss, temperature=temperature)
     return Term("soft targets", teacher_logits, loss, weight, of, rows=rows, over_batch=rows is not None)
+
+
+def soft_loss(student_logits, teacher_logits, *, temperature):
+    """:func:`kdlab.losses.soft_target_loss`, or its binary form where the student has one logit a row."""
+    if student_logits.shape[-1:] == (1,):
+        return binary_soft_target_loss(student_logits, one_logit(teacher_logits), temperature=temperature)
+    return soft_target_loss(student_logits, teacher_logits, temperature=temperature)
+
+
+def values(numbers, *, weight=1.0, of="logits"):
+    """Match numbers by their mean squared difference: measured ones, or those of a regressor.
+
+    Parameters
+    ----------
+    numbers : Tensor of shape (N,) or (N, K), or teacher
+        Those of each input, for example ``predict(regressor, table)``; or a fitted scikit-learn regressor, a
+        network or any callable, to be asked about each batch. In units in which they are about 1 apart: the
+        student begins near 0.
+    """
+    if not is_asked(numbers):
+        numbers = torch.as_tensor(numbers, dtype=torch.float32)
+    return Term("values", numbers, value_loss, weight, of, over_batch=False)
+
+
+def value_loss(student_values, numbers):
+    """:func:`kdlab.losses.hint_loss` of (B, K), where one number a row may also come as (B,)."""
+    return hint_loss(student_values, numbers[:, None] if numbers.ndim == 1 else numbers)
 
 
 def features(teacher_features, layer, *, weight=1.0, loss=hint_loss, project=True, name=None, rows=None):

@@ -7,5 +7,6 @@ from kdlab.compress.export import export_onnx
 from kdlab.compress.int8 import quantise_int8
 from kdlab.compress.onnx_model import OnnxModel, extra_installed
 from kdlab.compress.pruning import prune
+from kdlab.compress.trees import tree_as_python
 
-__all__ = ["OnnxModel", "export_onnx", "extra_installed", "prune", "quantise_int8"]
+__all__ = ["OnnxModel", "export_onnx", "extra_installed", "prune", "quantise_int8", "tree_as_python"]

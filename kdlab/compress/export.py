@@ -26,7 +26,7 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
     ----------
     model : Module or Teacher
         Exported in eval mode; left as it was.
-    images : Tensor of shape (N, channels, height, width)
+    images : Tensor of shape (N, channels, height, width), or (N, ...)
         Real inputs: the file is compared with PyTorch on all of them, and on the first alone.
     path : str or path
         Where to write; nothing is left there if the check fails.
@@ -39,10 +39,12 @@ def export_onnx(model, images, path, *, tolerance=1e-4):
         If an operator cannot be exported (the layer is named), or the file answers differently.
     """
     require("onnx", "onnxscript", "onnxruntime")
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"images {tuple(images.shape)} must be (N, channels, height, width), N >= 1")
+    if images.ndim < 2 or len(images) == 0:
+        raise ValueError(
+            f"images {tuple(images.shape)} must be (N, channels, height, width) or (N, ...), N >= 1"
+        )
     if len(images) == 1:
-        images = images.repeat(2, 1, 1, 1)
+        images = torch.cat([images, images])
     network = _with_normalisation(model)
     expected = predict(network, images, batch_size=CHECKED_AT_ONCE)
     try:

@@ -162,6 +162,36 @@ _ALL = [
         "b": "More seeds narrow the interval of the same unequal comparison.",
         "c": "Same steps, same views, same initial weights: then what is left is the teacher's.",
     }),
+    Question("9.q1", "b", {
+        "a": "Softer answers of a teacher that ranks worse still rank worse.",
+        "b": "A small student on the same labels is the cheapest teacher to beat. Without it nobody sees that the large one loses.",
+        "c": "More trees are a guess. First find out whether there is anything to be taught.",
+    }),
+    Question("9.q2", "c", {
+        "a": "T squared is there already, and Adam would hide its absence where there is no other term.",
+        "b": "The student has one logit, as it has at T = 1; the temperature does not change its size.",
+        "c": "Divided by 4, a logit of -9 and one of -6 ask for different probabilities that matter. A small net spends itself on them.",
+    }),
+    Question("9.q3", "a", {
+        "a": "The decision takes 70 microseconds: what comes before the net counts, and is most of it.",
+        "b": "That compares the two models. A payment has to be encoded before the net can answer.",
+        "c": "In bulk both are faster a row, but a payment that waits for others is not decided in real time.",
+    }),
+    Question("13.q1", "b", {
+        "a": "Nothing is wrong with the code: clicks are not taste. What was never shown cannot be clicked.",
+        "b": "Clicks happen on what was shown, and popular items are shown more. True taste earns nothing where nobody looked.",
+        "c": "A larger test would have more of the same clicks. The bias stays, only the interval shrinks.",
+    }),
+    Question("13.q2", "c", {
+        "a": "It would be, if the order stayed. It need not: drawing forgives low ranks, and full ranking does not.",
+        "b": "More draws bring back the same order among the drawn. It is the few others that differ from all.",
+        "c": "Of two recommenders one may be better at the very top and the other further down. Few negatives see only the latter.",
+    }),
+    Question("13.q3", "a", {
+        "a": "What the teacher knows and the student's own clicks do not say is what a list can add.",
+        "b": "The teacher's accuracy on the same clicks is no new knowledge. A wider student would use those clicks better.",
+        "c": "The form of the loss moves less than what the teacher knows: compare the differences.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}

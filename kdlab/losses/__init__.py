@@ -9,23 +9,40 @@ side of it degenerates is a table in ``docs/attacks.md``, which a test keeps tru
 
 from kdlab.losses.divergence import generalized_jsd_loss, reverse_kl_loss, skewed_kl_loss
 from kdlab.losses.feature import attention_transfer_loss, hint_loss
+from kdlab.losses.lists import (
+    collaborative_loss,
+    listwise_loss,
+    ranked_list_loss,
+    ranking_distillation_loss,
+)
 from kdlab.losses.relation import (
     probabilistic_transfer_loss,
     relational_angle_loss,
     relational_distance_loss,
     similarity_preserving_loss,
 )
-from kdlab.losses.response import correlation_loss, decoupled_loss, soft_target_loss, standardised_logits
+from kdlab.losses.response import (
+    binary_soft_target_loss,
+    correlation_loss,
+    decoupled_loss,
+    soft_target_loss,
+    standardised_logits,
+)
 from kdlab.losses.top import keep_top, top_logits_loss
 
 __all__ = [
     "attention_transfer_loss",
+    "binary_soft_target_loss",
+    "collaborative_loss",
     "correlation_loss",
     "decoupled_loss",
     "generalized_jsd_loss",
     "hint_loss",
     "keep_top",
+    "listwise_loss",
     "probabilistic_transfer_loss",
+    "ranked_list_loss",
+    "ranking_distillation_loss",
     "relational_angle_loss",
     "relational_distance_loss",
     "reverse_kl_loss",

@@ -37,18 +37,35 @@ def scaled(features):
     return features / torch.where(largest < 1e-30, torch.inf, largest)
 
 
-def check_logits(student_logits, teacher_logits):
+def check_logits(student_logits, teacher_logits, *, what="logits", of="classes"):
     """Raise ValueError, naming both shapes, unless both are (B, C) with B, C >= 1 and equal."""
     ours, theirs = tuple(student_logits.shape), tuple(teacher_logits.shape)
-    sides = f"student logits {ours} and teacher logits {theirs}"
+    sides = f"student {what} {ours} and teacher {what} {theirs}"
     if len(ours) != 2 or len(theirs) != 2:
-        raise ValueError(f"{sides} must both be (batch, classes)")
+        raise ValueError(f"{sides} must both be (batch, {of})")
     if ours[1] != theirs[1]:
-        raise ValueError(f"{sides} differ in classes")
+        raise ValueError(f"{sides} differ in {of}")
     if ours[0] != theirs[0]:
         raise ValueError(f"{sides} differ in batch size")
     if 0 in ours:
         raise ValueError(f"{sides} are empty")
+
+
+def check_same(student_logits, teacher_logits):
+    """Raise ValueError, naming both shapes, unless they are equal and hold at least one logit."""
+    ours, theirs = tuple(student_logits.shape), tuple(teacher_logits.shape)
+    if ours != theirs or 0 in ours:
+        raise ValueError(f"student logits {ours} and teacher logits {theirs} differ in shape or are empty")
+
+
+def one_logit(logits):
+    """Logits (..., 2) of no and yes as one (..., 1), yes against no; one logit (..., 1) stays as it is."""
+    return logits[..., 1:] - logits[..., :1] if logits.shape[-1:] == (2,) else logits
+
+
+def two_logits(logits):
+    """One logit (..., 1), yes against no, as (..., 2), of no and of yes; others stay as they are."""
+    return torch.nn.functional.pad(logits, (1, 0)) if logits.shape[-1:] == (1,) else logits
 
 
 def check_labels(logits, labels):

@@ -3,7 +3,14 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import FLOOR, check_labels, check_logits, check_temperature, in_full_precision
+from kdlab.losses.common import (
+    FLOOR,
+    check_labels,
+    check_logits,
+    check_same,
+    check_temperature,
+    in_full_precision,
+)
 
 
 @in_full_precision
@@ -42,6 +49,44 @@ def soft_target_loss(student_logits, teacher_logits, *, temperature=4.0):
     student = F.log_softmax(student_logits / temperature, dim=1)
     teacher = F.log_softmax(teacher_logits / temperature, dim=1)
     return F.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
+
+
+@in_full_precision
+def binary_soft_target_loss(student_logits, teacher_logits, *, temperature=1.0):
+    r"""Divergence of softened probabilities of *yes*, where one logit stands for yes against no.
+
+    .. math:: \frac{T^2}{N} \sum_n \mathrm{KL}\big(\mathrm{Bernoulli}(\sigma(z^t_n / T)) \,\|\,
+              \mathrm{Bernoulli}(\sigma(z^s_n / T))\big)
+
+    It is :func:`soft_target_loss` of the logits :math:`(0, z)` for no and yes.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor of equal shape (B,), (B, 1) or (B, ...)
+        A logit a yes-or-no question; the mean is over all of them.
+    temperature : float, default 1.0
+
+    Returns
+    -------
+    Tensor of shape ()
+        In nats; 0 where both sides agree.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are empty, or T is not finite and above 0.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network", section 2, for two
+    classes.
+    """
+    check_same(student_logits, teacher_logits)
+    check_temperature(temperature)
+    student, teacher = student_logits / temperature, teacher_logits / temperature
+    probability = teacher.sigmoid()
+    cross_entropy, entropy = (F.binary_cross_entropy_with_logits(z, probability) for z in (student, teacher))
+    return (cross_entropy - entropy) * temperature**2
 
 
 @in_full_precision

@@ -3,10 +3,9 @@
 import torch
 
 from kdlab import rows
+from kdlab.metrics.estimators import answers_of, is_estimator
 from kdlab.models.outputs import Outputs, evaluated, forward
 from kdlab.progress_bar import progress_bar
-
-TINY = 1e-6  # what an ensemble calls impossible counts as this probable
 
 
 @torch.no_grad()
@@ -32,12 +31,13 @@ def predict(model, inputs, *, batch_size=256, progress=False):
 
     Parameters
     ----------
-    model : Module, kdlab.teachers.Teacher, scikit-learn classifier, or any callable
-        A Module is asked in eval mode, and each of its parts is left in the mode it was in. A fitted
-        scikit-learn classifier answers with the logarithms of its probabilities. Any other callable,
-        a program for example, is called with each batch of inputs.
+    model : Module, kdlab.teachers.Teacher, scikit-learn classifier or regressor, or any callable
+        A Module is asked in eval mode, and each of its parts is left in the mode it was in. What of
+        scikit-learn's was fitted answers as :func:`kdlab.metrics.estimators.answers_of` says. Any other
+        callable, a program for example, is called with each batch of inputs.
     inputs : Tensor of shape (N, ...), or tuple or dict of Tensor
-        A Module takes a tuple by place and a dict by keyword.
+        A Module takes a tuple by place and a dict by keyword. What is of scikit-learn's takes what it was
+        fitted to, a DataFrame for example, with its missing values and categories.
     batch_size : int
     progress : bool
         Show a bar with the remaining time.
@@ -45,7 +45,7 @@ def predict(model, inputs, *, batch_size=256, progress=False):
     Returns
     -------
     Tensor of shape (N, ...), or tuple or dict of Tensor
-        Logits (N, C) of a classifier; of a network with several heads all of them.
+        Logits (N, C) of a classifier; of a network with several heads all of them; of a regressor (N, K).
 
     Raises
     ------
@@ -54,6 +54,8 @@ def predict(model, inputs, *, batch_size=256, progress=False):
     """
     if getattr(model, "asks_in_batches", False):
         return model(inputs)
+    if is_estimator(model):
+        return answers_of(model, inputs)
     n, parts = rows.count(inputs), []
     if n == 0:
         raise ValueError("there are no inputs to ask about")
@@ -72,9 +74,6 @@ def predict(model, inputs, *, batch_size=256, progress=False):
 def _ask(model, batch):
     if isinstance(model, torch.nn.Module):
         return forward(model, rows.on_device(batch, _home(model))).logits
-    if hasattr(model, "predict_proba"):
-        probabilities = model.predict_proba(batch.flatten(1).cpu().numpy())
-        return torch.as_tensor(probabilities, dtype=torch.float32).clamp(min=TINY).log()
     if not callable(model):
         raise TypeError(f"{_name(model)} is neither a network nor a fitted classifier nor callable")
     return model(batch)

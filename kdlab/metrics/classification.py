@@ -1,13 +1,14 @@
 """What is read off a classifier's answers: logits in, one number out.
 
 A row is one prediction: an image, a token, a cell of a grid. Logits are (N, C), or (N, ..., C) with
-labels (N, ...); rows whose label is -100 are left out.
+labels (N, ...); rows whose label is -100 are left out. One logit a row,
+(N, 1), is that of class 1 against class 0.
 """
 
 import torch
 import torch.nn.functional as F
 
-from kdlab.losses.common import NO_LABEL, check_logits, check_temperature
+from kdlab.losses.common import NO_LABEL, check_logits, check_temperature, two_logits
 
 
 def accuracy(logits, labels):
@@ -41,6 +42,7 @@ def recall(logits, labels, label):
 
 def agreement(logits, other_logits):
     """Share of rows on which two models, (N, C) each, give the same class, in percent."""
+    logits, other_logits = two_logits(logits), two_logits(other_logits)
     check_logits(logits, other_logits)
     return 100 * (logits.argmax(1) == other_logits.argmax(1)).double().mean().item()
 
@@ -48,7 +50,7 @@ def agreement(logits, other_logits):
 def entropy(logits, *, temperature=1.0):
     """Mean entropy of softmax(logits / T) in bits: 0 for one-hot, log2 C for uniform."""
     check_temperature(temperature)
-    log_p = F.log_softmax(logits.double() / temperature, dim=1)
+    log_p = F.log_softmax(two_logits(logits).double() / temperature, dim=1)
     return -(log_p.exp() * log_p).sum(1).mean().item() / torch.tensor(2.0).log().item()
 
 
@@ -86,7 +88,7 @@ def labelled(logits, labels):
         sides = f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)}"
         raise ValueError(f"{sides} must be (N, ..., classes) and (N, ...), N >= 1")
     known = labels != NO_LABEL
-    logits, labels = logits[known], labels[known]
+    logits, labels = two_logits(logits[known]), labels[known]
     if len(labels) == 0:
         raise ValueError(f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)}: no row has a label")
     if not logits.isfinite().all():

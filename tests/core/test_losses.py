@@ -1,17 +1,25 @@
 """Values and gradients against the reference table, and the corners where public code breaks."""
 
+import math
+from functools import partial
+
 import pytest
 import torch
 
 from kdlab import losses
 from kdlab.losses import (
     attention_transfer_loss,
+    binary_soft_target_loss,
+    collaborative_loss,
     correlation_loss,
     decoupled_loss,
     generalized_jsd_loss,
     hint_loss,
     keep_top,
+    listwise_loss,
     probabilistic_transfer_loss,
+    ranked_list_loss,
+    ranking_distillation_loss,
     relational_angle_loss,
     relational_distance_loss,
     reverse_kl_loss,
@@ -56,6 +64,13 @@ def standardised_loss(student, teacher, *, temperature):
     )
 
 
+# probabilities .001, .02, .3 and .9 of a rare event, and a student's logits: a row each
+RARE = (
+    torch.tensor([[-5.0], [-4], [-1], [1]]).double(),
+    torch.tensor([[0.001], [0.02], [0.3], [0.9]]).double().logit(),
+)
+
+
 # loss, student's input, teacher's input, options, value, norm of the gradient to the student's input:
 # computed in float64 with the authors' or the field's benchmark code
 LOGITS = STUDENT_LOGITS, TEACHER_LOGITS
@@ -63,6 +78,8 @@ EMBEDDINGS = STUDENT_EMBEDDINGS, TEACHER_EMBEDDINGS
 REFERENCE = [
     (soft_target_loss, *LOGITS, {"temperature": 1}, 2.537743113, 0.2750670309),
     (soft_target_loss, *LOGITS, {"temperature": 4}, 5.518203498, 0.4259423310),
+    (binary_soft_target_loss, *RARE, {}, 0.0236237519012669, 0.0429696863083393),
+    (binary_soft_target_loss, *RARE, {"temperature": 4}, 0.108502121772892, 0.102036889729518),
     (decoupled_loss, *LOGITS, {"labels": LABELS}, 44.25225842, 3.573245630),
     (correlation_loss, *LOGITS, {}, 2.022931823, 0.1614819907),
     (standardised_loss, *LOGITS, {"temperature": 2}, 0.9005507431, 0.04778367799),
@@ -90,6 +107,24 @@ REFERENCE = [
     (top_logits_loss, *top_words(1), 1.287745206, 0.1819723199),
     (top_logits_loss, *top_words(8), 2.281387428, 0.2151086791),
 ]
+# Of the lists below, values in plain Python; gradients by differences of these.
+SCORES = (
+    torch.tensor([[0.3, 0.8, -0.4, 1.2, 0.1, -1.0]], dtype=torch.float64),
+    torch.tensor([[2.0, -1.0, 0.5, 1.5, -0.5, 0.0]], dtype=torch.float64),
+)
+REFERENCE += [
+    (listwise_loss, *SCORES, {}, 0.4526861275, 0.414009069),
+    (listwise_loss, *SCORES, {"temperature": 2}, 0.5702194424, 0.445137243),
+    (ranked_list_loss, *SCORES, {"top": 3}, 4.6158443208, 1.62013942),
+    (ranked_list_loss, *SCORES, {"top": 6}, 8.0269823838, 2.6729585),
+    (ranking_distillation_loss, *SCORES, {"top": 3, "decay": 2}, 0.5317657529, 0.252894664),
+    (ranking_distillation_loss, *SCORES, {"top": 3, "decay": math.inf}, 0.5768843214, 0.256711438),
+    (ranking_distillation_loss, *SCORES, {"top": 3, "decay": 2, "among": True}, 1.7554863636, 0.470079345),
+    (collaborative_loss, *SCORES, {"temperature": 2}, 0.7340226134, 0.0776365571),
+]
+RANKED = [ranked_list_loss, ranking_distillation_loss]
+LISTS = [listwise_loss, partial(ranked_list_loss, top=3), partial(ranking_distillation_loss, top=3),
+         partial(ranking_distillation_loss, top=3, among=True), collaborative_loss]  # fmt: skip
 RELATIONAL = [
     relational_distance_loss, relational_angle_loss, probabilistic_transfer_loss, similarity_preserving_loss,
 ]  # fmt: skip
@@ -145,6 +180,29 @@ def test_against_scipy():
     p, q = (softmax(z.numpy() / 3, axis=1) for z in (TEACHER_LOGITS, STUDENT_LOGITS))
     ours = soft_target_loss(STUDENT_LOGITS, TEACHER_LOGITS, temperature=3).item()
     assert ours == pytest.approx(9 * rel_entr(p, q).sum() / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1, 4])
+def test_one_logit_is_the_pair_of_zero_and_itself(temperature):
+    pairs = [torch.nn.functional.pad(z.view(-1, 1), (1, 0)) for z in LOGITS]
+    ours = binary_soft_target_loss(*LOGITS, temperature=temperature).item()
+    assert ours == pytest.approx(soft_target_loss(*pairs, temperature=temperature).item(), rel=1e-12)
+    assert binary_soft_target_loss(*(LOGITS[:1] * 2)).item() == 0
+
+
+def test_one_logit_is_finite_at_a_gap_of_1000():
+    student = torch.tensor([1000.0, -1000, 0], requires_grad=True)
+    loss = binary_soft_target_loss(student, torch.tensor([-1000.0, 1000, 1000]))
+    loss.backward()
+    assert loss.item() == pytest.approx((2000 + 0.6931472) / 3, rel=1e-6) and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("ours, theirs", [((4, 1), (4,)), ((4, 1), (4, 2)), ((0, 1), (0, 1))])
+def test_one_logit_beside_another_shape(ours, theirs):
+    with pytest.raises(
+        ValueError, match=f"student logits .*{ours[0]}.* and teacher logits .* differ in shape or"
+    ):
+        binary_soft_target_loss(torch.zeros(ours), torch.zeros(theirs))
 
 
 def test_zero_for_equal_sides_and_shift_invariant():
@@ -280,6 +338,74 @@ def test_attention_maps_of_other_sizes_are_pooled_to_the_smaller():
     assert attention_transfer_loss(large.mT, small).isfinite()
 
 
+@pytest.mark.parametrize("loss", LISTS)
+def test_items_that_do_not_count_are_as_if_they_were_not_there(loss):
+    student, teacher = (torch.cat([side, side.flip(1)]).requires_grad_() for side in SCORES)
+    counts = torch.tensor([[True, True, True, True, False, True], [True, False, True, True, True, True]])
+    value = loss(student, teacher, counts)
+    value.backward()
+    assert (student.grad[~counts] == 0).all() and student.grad[counts].isfinite().all()
+    left = [side.detach()[counts].view(2, 5) for side in (student, teacher)]
+    assert value.item() == pytest.approx(loss(*left).item(), rel=1e-12)
+    assert loss(student, teacher, torch.ones_like(counts)).item() == pytest.approx(
+        loss(student, teacher).item()
+    )
+
+
+@pytest.mark.parametrize("loss", LISTS)
+def test_a_list_with_fewer_items_than_the_best_asked_for(loss):
+    few = torch.tensor([[True, True, False, False, False, False]])
+    student = SCORES[0].clone().requires_grad_()
+    value = loss(student, SCORES[1], few)
+    value.backward()
+    assert value.isfinite() and student.grad.isfinite().all() and (student.grad[~few] == 0).all()
+    if getattr(loss, "func", loss) is ranked_list_loss:
+        assert value.item() == pytest.approx(loss.func(*(s[:, :2] for s in SCORES), top=2).item())
+
+
+def test_a_list_of_all_items_is_a_soft_target():
+    for temperature in (1, 3):
+        ours = listwise_loss(*LOGITS, temperature=temperature)
+        torch.testing.assert_close(ours, soft_target_loss(*LOGITS, temperature=temperature))
+
+
+def test_the_order_below_the_best_does_not_count():
+    teacher = torch.tensor([[5.0, 4.0, 3.0, 0.1, 0.2, 0.3]])
+    other = torch.tensor([[9.0, 2.0, 1.0, 0.3, 0.2, 0.1]])
+    for loss in LISTS[1:4]:
+        torch.testing.assert_close(loss(SCORES[0], teacher), loss(SCORES[0], other))
+    assert LISTS[1](SCORES[0], teacher) != LISTS[1](SCORES[0], teacher.flip(1))
+
+
+@pytest.mark.parametrize("loss", LISTS)
+def test_lists_are_finite_at_a_gap_of_1000(loss):
+    student = torch.tensor([[1000.0, 0, 0, 5], [0, 0, 1, -1000]], requires_grad=True)
+    teacher = torch.tensor([[0.0, 1000, 0, -1000], [1000, 0, 2, 1]])
+    value = loss(student, teacher)
+    value.backward()
+    assert student.grad.isfinite().all()
+    assert value.item() == pytest.approx(loss(student.double(), teacher.double()).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "loss, change, message",
+    [
+        (listwise_loss, {}, r"student scores \(2, 3\) and teacher scores \(2, 4\) differ in items"),
+        (listwise_loss, {"temperature": 0}, "temperature must be a finite number above 0, got 0"),
+        (listwise_loss, {"candidates": torch.ones(2, 4)}, r"candidates must be bool \(2, 3\) .* got float32"),
+        (listwise_loss, {"candidates": torch.ones(3) > 0}, r"must be bool \(2, 3\) .* got bool \(3,\)"),
+        (ranked_list_loss, {"top": 4}, "top must lie between 1 and the 3 items of a list, got 4"),
+        (ranking_distillation_loss, {"top": 0}, "top must lie between 1 and the 3 items of a list, got 0"),
+        (ranking_distillation_loss, {"top": 2, "decay": 0}, "decay must be a number of ranks above 0, got 0"),
+        (collaborative_loss, {"temperature": math.inf}, "temperature must be a finite number above 0"),
+    ],
+)
+def test_lists_that_do_not_fit(loss, change, message):
+    teacher = torch.ones(2, 3) if change else torch.ones(2, 4)
+    with pytest.raises(ValueError, match=message):
+        loss(torch.ones(2, 3), teacher, **change)
+
+
 def ones(*shape):
     return torch.ones(shape)
 
@@ -326,6 +452,7 @@ def test_values_are_not_looked_at_so_that_a_loss_can_be_mapped_over_seeds(loss):
     student, teacher = (torch.randn(shape, generator=random, dtype=torch.float64) for _ in range(2))
     given = keep_top(teacher, 2) if loss is top_logits_loss else (teacher,)
     given += (torch.arange(6).expand(3, 6) % 4,) if loss is decoupled_loss else ()
+    loss = partial(loss, top=3) if loss in RANKED else loss
     one_by_one = torch.stack([loss(*seed) for seed in zip(student, *given)])
     torch.testing.assert_close(torch.func.vmap(loss)(student, *given), one_by_one)
 

@@ -2,13 +2,14 @@
 
 import inspect
 import types
+from functools import partial
 
 import pytest
 import test_divergences
 import test_losses
 import torch
 
-from kdlab.losses import common, divergence, response, top
+from kdlab.losses import common, divergence, lists, response, top
 
 MUTATIONS = {
     "KL arguments swapped": (response, "F.kl_div(student, teacher,", "F.kl_div(teacher, student,"),
@@ -72,19 +73,39 @@ DIVERGENCES = {
         "gradient into the rest": ("rest.detach()", "rest"),
     },
 }  # fmt: skip
+LISTS = {
+    "sum from the best down": (".flip(1).logcumsumexp(dim=1).flip(1)", ".logcumsumexp(dim=1)"),
+    "order of the student": ("best, counts = _best(teacher, top)", "best, counts = _best(student, top)"),
+    "others left out": ("torch.logaddexp(", "(lambda below, others: below)("),
+    "the best counted again among the others": ("student.scatter(1, best, OUT)", "student"),
+    "mean over the best": ("counts).sum(dim=1).mean()", "counts).mean(dim=1).mean()"),
+    "mean over lists forgotten": ("sum(dim=1).mean() + ", "sum(dim=1).sum() + "),
+    "KL arguments swapped": ("F.kl_div(student, teacher,", "F.kl_div(teacher, student,"),
+    "missing T squared": (" * temperature**2", ""),
+    "temperature on the teacher only": ("student_scores / temperature", "student_scores"),
+    "weights not normalised": (".softmax(dim=0)", ".exp()"),
+    "weights turned round": (".div(-decay)", ".div(decay)"),
+    "sigmoid of the wrong sign": ("F.logsigmoid(student)", "F.logsigmoid(-student)"),
+    "always among the list": ("if among else F.logsigmoid(student)", "if True else 0"),
+    "never among the list": ("if among else", "if False else"),
+    "both sides softened": ("(student, (teacher", "(student / temperature, (teacher"),
+    "a sum over items": ("each.mean()", "each.sum()"),
+    "items that do not count": ("masked_fill(~candidates, OUT)", "masked_fill(~candidates, 0.0)"),
+}
+
+BINARY = {
+    "sides swapped": ("for z in (student, teacher)", "for z in (teacher, student)"),
+    "cross-entropy in place of the divergence": ("(cross_entropy - entropy)", "cross_entropy"),
+    "missing T squared": ("(cross_entropy - entropy) * temperature**2", "(cross_entropy - entropy)"),
+    "the student's probability for the teacher's": ("teacher.sigmoid()", "student.sigmoid()"),
+    "temperature on the teacher only": ("student_logits / temperature, teacher", "student_logits, teacher"),
+    "temperature on the student only": (", teacher_logits / temperature", ", teacher_logits"),
+    "softmax over the only logit": ("teacher.sigmoid()", "teacher.softmax(-1)"),
+}  # fmt: skip
 
 
-def planted(module, old, new):
-    """``soft_target_loss`` with ``old`` replaced by ``new`` in the source of ``module``."""
-    mutant = mutated(module, old, new)
-    if module is common:
-        inner = inspect.unwrap(response.soft_target_loss)
-        return mutant.in_full_precision(inner)
-    return mutant.soft_target_loss
-
-
-def mutated(module, old, new):
-    """A module like it, with ``old`` replaced by ``new`` in its source."""
+def mutant_of(module, old, new):
+    """The module with ``old`` replaced by ``new`` in its source."""
     source = inspect.getsource(module)
     assert old in source, f"{old!r} is not in {module.__name__} any more"
     mutant = types.ModuleType("mutant")
@@ -92,10 +113,20 @@ def mutated(module, old, new):
     return mutant
 
 
-def checks(loss, name="soft_target_loss"):
-    """The parity tests of a loss of this name, run on another function."""
+def planted(module, old, new, loss="soft_target_loss"):
+    """The loss of a mutant."""
+    mutant = mutant_of(module, old, new)
+    if module is common:
+        inner = inspect.unwrap(response.soft_target_loss)
+        return mutant.in_full_precision(inner)
+    return getattr(mutant, loss)
+
+
+def checks(loss, of=response.soft_target_loss):
+    """The parity tests of a loss, run on another function."""
+
     for row in test_losses.REFERENCE:
-        if row[0].__name__ == name:
+        if row[0] is of:
             test_losses.test_reference_value_and_gradient(loss, *row[1:])
             for dtype in (torch.float16, torch.bfloat16):
                 test_losses.test_half_precision_inputs_and_autocast(loss, *row[1:], dtype)
@@ -111,6 +142,37 @@ def test_the_reference_table_catches(name):
         checks(planted(*MUTATIONS[name]))
 
 
+def check_lists(module):
+    for loss, student, teacher, options, value, norm in test_losses.REFERENCE:
+        if loss.__module__ == lists.__name__:
+            mine = getattr(module, loss.__name__)
+            twice = [side.repeat(2, 1) for side in (student, teacher)]
+            assert mine(*twice, **options).item() == pytest.approx(value, rel=1e-6)
+            test_losses.test_reference_value_and_gradient(mine, student, teacher, options, value, norm)
+    for loss in test_losses.LISTS:
+        mine = partial(getattr(module, getattr(loss, "func", loss).__name__), **getattr(loss, "keywords", {}))
+        test_losses.test_items_that_do_not_count_are_as_if_they_were_not_there(mine)
+
+
+def test_the_checks_of_lists_pass_without_a_bug():
+    check_lists(mutant_of(lists, "OUT", "OUT"))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_reference_table_catches_it_in_a_list(name):
+    with pytest.raises((AssertionError, RuntimeError)):
+        check_lists(mutant_of(lists, *LISTS[name]))
+
+
+@pytest.mark.parametrize("name", [*BINARY, "none"])
+def test_the_reference_table_catches_it_of_one_logit(name):
+    mutant = planted(response, *BINARY.get(name, ("batchmean", "batchmean")), loss="binary_soft_target_loss")
+    if name == "none":
+        return checks(mutant, response.binary_soft_target_loss)
+    with pytest.raises((AssertionError, RuntimeError)):
+        checks(mutant, response.binary_soft_target_loss)
+
+
 def home(name):
     """The module of a loss that is planted with its neighbours."""
     return top if name == "top_logits_loss" else divergence
@@ -118,8 +180,8 @@ def home(name):
 
 def checks_of(loss, old, new):
     """The same of a divergence with ``old`` replaced by ``new``."""
-    mutant = getattr(mutated(home(loss), old, new), loss)
-    checks(mutant, loss)
+    mutant = planted(home(loss), old, new, loss)
+    checks(mutant, getattr(home(loss), loss))
     if loss == "top_logits_loss":
         test_divergences.test_the_teachers_rest_has_no_gradient(mutant)
 

@@ -40,6 +40,14 @@ def few_steps(distill):
     return wrapped
 
 
+def few_stacked(distill_stacked):
+    @functools.wraps(distill_stacked)
+    def wrapped(*arguments, steps=300, **options):
+        return distill_stacked(*arguments, steps=min(steps, STEPS), **options)
+
+    return wrapped
+
+
 def few_seeds(compare):
     @functools.wraps(compare)
     def wrapped(*arguments, seeds=10, **options):
@@ -71,6 +79,8 @@ kdlab.data.digits = functools.lru_cache(8)(kdlab.data.digits)
 kdlab.data.cluttered_digits = functools.lru_cache(8)(kdlab.data.cluttered_digits)
 kdlab.measure.latency = few_runs(kdlab.measure.latency)
 kdlab.distill.distill = kdlab.study.distill = few_steps(kdlab.distill.distill)
+kdlab.study.distill_stacked = few_stacked(kdlab.study.distill_stacked)
+kdlab.measure.answer_times = few_runs(kdlab.measure.answer_times)
 kdlab.study.compare = few_seeds(kdlab.study.compare)
 kdlab.run.run = few_epochs(kdlab.run.run)
 kdlab.photos.report.export_onnx = lambda network, images, path: None  # lesson 07 exports

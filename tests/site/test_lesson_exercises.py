@@ -47,7 +47,7 @@ def test_each_lesson_asks_its_three_questions_with_all_options(lesson):
     asked = [q for q in QUESTIONS.values() if q.id.startswith(f"{lesson}.")]
     assert len(asked) == 3
     for question in asked:
-        block = re.split(r"\*\*\d\.q\d\*\*", text.split(f"**{question.id}**")[1])[0]
+        block = re.split(r"\*\*\d+\.q\d\*\*", text.split(f"**{question.id}**")[1])[0]
         assert re.findall(r"^- (\w)\) ", block, re.M) == list(question.why)
         assert f'exercises.answer("{question.id}", ...)' in text
 
