@@ -63,6 +63,11 @@ def top_logits_loss(student_logits, top_logits, classes, rest):
     ------
     ValueError
         If the shapes do not fit or are empty.
+
+    References
+    ----------
+    TRL's distillation from a teacher behind a server: the tail as an outcome of its own, there by
+    log(1 - the kept mass).
     """
     _check_top(student_logits, top_logits, classes, rest)
     classes = classes.long()

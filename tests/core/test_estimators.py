@@ -202,7 +202,7 @@ def test_what_a_student_cannot_learn_from_is_named_before_training(
 
 
 def test_the_page_on_tables_does_what_it_says(frame, kinds):
-    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
     space = {"frame": frame, "labels": kinds, "teacher": boosted().fit(frame, kinds)}
     exec(code.replace("\ndistill(", "\ncurves = distill("), space)
