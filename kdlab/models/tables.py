@@ -1,5 +1,8 @@
 """A student for card payments: a small network that takes a payment as it comes."""
 
+import math
+from operator import mul
+
 import torch
 from torch import nn
 
@@ -51,6 +54,24 @@ class PaymentNetwork(nn.Module):
 def from_payment(student):
     """The student with the encoder in front: payments (B, 12) to logits."""
     return nn.Sequential(PaymentEncoder(), student)
+
+
+def in_plain_python(student):
+    """The student with its encoder, as a function of a payment's numbers that needs Python alone.
+
+    Gives the logit of :func:`from_payment`, but for rounding.
+    """
+    hidden, head = ([layer.weight.tolist(), layer.bias.tolist()] for layer in (student.hidden, student.head))
+
+    def answer(payment):
+        inputs = [(payment[i] - centre) / scale for i, centre, scale in zip(NUMBERS, CENTRE, SCALE)]
+        turns = [payment[i] * math.tau / 24 for i in HOURS]
+        inputs += [*map(math.sin, turns), *map(math.cos, turns)]
+        inputs += [float(payment[CATEGORY] == which) for which in range(len(CATEGORIES))]
+        units = [max(0.0, bias + sum(map(mul, weights, inputs))) for weights, bias in zip(*hidden)]
+        return head[1][0] + sum(map(mul, head[0][0], units))
+
+    return answer
 
 
 STUDENTS = {"payment_network": PaymentNetwork}

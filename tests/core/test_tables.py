@@ -16,7 +16,7 @@ from kdlab.data import made_up, tables
 from kdlab.distill import Term, distill, features, hard_labels, soft_targets
 from kdlab.losses import hint_loss
 from kdlab.models import create_student
-from kdlab.models.tables import PaymentEncoder, PaymentNetwork, from_payment
+from kdlab.models.tables import PaymentEncoder, PaymentNetwork, from_payment, in_plain_python
 from kdlab.stacked import distill_stacked
 from kdlab.study import compare
 from kdlab.teachers.tables import encoded
@@ -82,6 +82,8 @@ def test_a_payment_is_encoded_alone_and_midnight_has_no_edge(part):
     student = create_student("payment_network", hidden=3)
     torch.testing.assert_close(from_payment(student)(rows), student(encode(rows)))
     assert student.get_classifier() is student.head
+    plain = [in_plain_python(student)(row) for row in rows.tolist()]
+    np.testing.assert_allclose(plain, student(encode(rows))[:, 0].detach(), rtol=1e-4, atol=1e-4)
 
 
 # ---- made-up rows
