@@ -78,7 +78,7 @@ def ask(name, student, teacher):
     if name == "decoupled_loss":
         given += [torch.arange(len(student)) % student.shape[1]]
     elif name == "top_logits_loss":
-        given = losses.keep_top(teacher, TOP)
+        given = losses.keep_top(teacher, min(TOP, teacher.shape[1]))
     try:
         value = getattr(losses, name)(student, *given, **options)
     except ValueError as error:

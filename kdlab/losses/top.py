@@ -11,11 +11,15 @@ from kdlab.losses.common import in_full_precision
 def keep_top(logits, count):
     """The ``count`` largest logits (..., count), their classes, and the log of the others' mass (...).
 
-    All exact: ``rest`` is the log of the sum of exp, -inf where nothing is left.
+    ``rest`` is the log of the sum of exp; where nothing is left, the lowest number that there is, so that all
+    targets are finite. Raises ValueError unless ``count`` is from 1 to the number of classes.
     """
+    if not 1 <= count <= logits.shape[-1]:
+        raise ValueError(f"count must be from 1 to the {logits.shape[-1]} classes, got {count}")
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     ordered, classes = logits.sort(dim=-1, descending=True)
-    return ordered[..., :count], classes[..., :count], ordered[..., count:].logsumexp(dim=-1)
+    rest = ordered[..., count:].logsumexp(dim=-1).clamp(min=torch.finfo(logits.dtype).min)
+    return ordered[..., :count], classes[..., :count], rest
 
 
 def read_top(values, classes, rest, num_classes):

@@ -271,12 +271,21 @@ def test_top_logits_of_sequences_are_targets_of_a_term():
     assert apart.value(STUDENT_WORDS, apart.parts).item() == pytest.approx(sum(parts).item() / 3)
 
 
-def test_a_student_learns_from_a_teachers_top_logits():
+@pytest.mark.parametrize("count", [0, -1, 9])
+def test_as_many_are_kept_as_there_are(count):
+    with pytest.raises(ValueError, match=f"count must be from 1 to the 8 classes, got {count}"):
+        keep_top(TEACHER_WORDS, count)
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_student_learns_from_a_teachers_top_logits(count):
     torch.manual_seed(0)
     inputs, student = torch.randn(64, 5), torch.nn.Linear(5, 8)
     teacher = inputs @ torch.randn(5, 8)
     before = forward(student(inputs), teacher).item()
-    distill(student, inputs, [Term("top", keep_top(teacher, 3), top_logits_loss)], steps=50, progress=False)
+    distill(
+        student, inputs, [Term("top", keep_top(teacher, count), top_logits_loss)], steps=50, progress=False
+    )
     assert forward(student(inputs), teacher).item() < before
 
 
