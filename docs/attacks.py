@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from kdlab import losses  # noqa: E402
 
 PAGE = HERE / "attacks.md"
-ROWS, WIDTH = 6, 5
+ROWS, WIDTH, TOP = 6, 5, 2
 BOUND = 1e3  # of the gradient's largest entry, at inputs of ordinary size
 HEAD = """# What was attacked
 
@@ -33,7 +33,8 @@ OF_LOSSES = """## Losses where a side degenerates
 Each loss sees a batch of six rows in which one side is ordinary and the other is not. The cells say what the
 loss gives, and what flows to the student: *bounded* is below 1,000 with inputs of ordinary size; *none* is 0
 everywhere, where the definition has no direction to offer. A loss that does not depend on the scale of its
-inputs has a gradient that grows as one over it, as the mathematics says.
+inputs has a gradient that grows as one over it, as the mathematics says; that of a divergence in which the
+student weighs the teacher's logits grows as these.
 
 """
 
@@ -73,18 +74,21 @@ def shape_of(name):
 def ask(name, student, teacher):
     """Value and gradient of a loss, or the ValueError that it raises."""
     student = student.clone().requires_grad_()
-    extra = [torch.arange(len(student)) % student.shape[1]] if name == "decoupled_loss" else []
-    options = {"top": min(3, student.shape[1])} if name.startswith("rank") else {}
+    given, options = [teacher], {"top": min(3, student.shape[1])} if name.startswith("rank") else {}
+    if name == "decoupled_loss":
+        given += [torch.arange(len(student)) % student.shape[1]]
+    elif name == "top_logits_loss":
+        given = losses.keep_top(teacher, min(TOP, teacher.shape[1]))
     try:
-        value = getattr(losses, name)(student, teacher, *extra, **options)
+        value = getattr(losses, name)(student, *given, **options)
     except ValueError as error:
         return error
     (gradient,) = torch.autograd.grad(value, student)
     return value.detach(), gradient
 
 
-def in_words(found):
-    """What the loss did, as a cell of the table."""
+def in_words(found, what):
+    """What the loss did, as a cell of the table, of a side that is ``what``."""
     if isinstance(found, ValueError):
         return "refused"
     value, gradient = found
@@ -93,7 +97,8 @@ def in_words(found):
     if not gradient.isfinite().all():
         return "finite, gradient NaN"
     largest = gradient.abs().max()
-    size = "none" if largest == 0 else "bounded" if largest < BOUND else "as one over the scale"
+    grown = "as the scale" if what == "times 1e20" else "as one over the scale"
+    size = "none" if largest == 0 else "bounded" if largest < BOUND else grown
     return f"finite, gradient {size}"
 
 
@@ -103,7 +108,7 @@ def tried(name):
     cells = {}
     for what, odd in sides(shape_of(name)).items():
         other = ordinary[: len(odd), : odd.shape[1]]
-        cells[what] = in_words(ask(name, odd, other)), in_words(ask(name, other, odd))
+        cells[what] = in_words(ask(name, odd, other), what), in_words(ask(name, other, odd), what)
     return cells
 
 

@@ -42,6 +42,9 @@ class Term:
     rows : Tensor of shape (N, ...), or callable, optional
         Where an input holds many predictions (tokens, cells of a grid): which of them count, as booleans or
         as labels with -100 where one is left out. The loss then sees the rows that count, (rows, C).
+    per_input : bool
+        The loss of each input's rows that count, then the mean over the inputs that have any: per sequence,
+        where the default, one loss of all rows, is per token and hears long inputs most. Needs ``rows``.
     over_batch : bool
         Whether the value depends on which rows stand together in a batch: several processes then gather
         theirs first. Right for any loss; False spares that where the loss is a mean over rows that all count.
@@ -56,6 +59,11 @@ class Term:
     labels: object = None
     rows: object = None
     over_batch: bool = True
+    per_input: bool = False
+
+    def __post_init__(self):
+        if self.per_input and self.rows is None:
+            raise ValueError(f"{self.name}: per_input needs rows, which say what of an input counts")
 
     @property
     def parts(self):
@@ -82,12 +90,20 @@ class Term:
                 return side.sum() * 0.0
             side, targets, labels = (_rows_of(part, counted, self.name) for part in (side, targets, labels))
         arguments = targets if isinstance(targets, tuple | list) else (targets,)
-        return self.loss(side, *arguments, *(() if labels is None else (labels,)))
+        arguments = (side, *arguments, *(() if labels is None else (labels,)))
+        return _mean_over_inputs(self.loss, arguments, counted) if self.per_input else self.loss(*arguments)
 
 
 def is_asked(part):
     """Whether it is asked about each batch, rather than looked up."""
     return not torch.is_tensor(part) and (callable(part) or is_estimator(part))
+
+
+def _mean_over_inputs(loss, arguments, counted):
+    """Mean of the losses of the inputs that have rows that count; ``arguments`` hold these, (rows, ...)."""
+    lengths = [n for n in counted.flatten(1).sum(dim=1).tolist() if n]
+    inputs = zip(*(part.split(lengths) for part in arguments))
+    return torch.stack([loss(*one) for one in inputs]).mean()
 
 
 def _rows_of(part, counted, name):

@@ -7,6 +7,7 @@ targets, labels that are classes) are checked once, before training, by what tra
 side of it degenerates is a table in ``docs/attacks.md``, which a test keeps true.
 """
 
+from kdlab.losses.divergence import generalized_jsd_loss, reverse_kl_loss, skewed_kl_loss
 from kdlab.losses.feature import attention_transfer_loss, hint_loss
 from kdlab.losses.lists import (
     collaborative_loss,
@@ -27,6 +28,7 @@ from kdlab.losses.response import (
     soft_target_loss,
     standardised_logits,
 )
+from kdlab.losses.top import keep_top, top_logits_loss
 
 __all__ = [
     "attention_transfer_loss",
@@ -34,14 +36,19 @@ __all__ = [
     "collaborative_loss",
     "correlation_loss",
     "decoupled_loss",
+    "generalized_jsd_loss",
     "hint_loss",
+    "keep_top",
     "listwise_loss",
     "probabilistic_transfer_loss",
     "ranked_list_loss",
     "ranking_distillation_loss",
     "relational_angle_loss",
     "relational_distance_loss",
+    "reverse_kl_loss",
     "similarity_preserving_loss",
+    "skewed_kl_loss",
     "soft_target_loss",
     "standardised_logits",
+    "top_logits_loss",
 ]

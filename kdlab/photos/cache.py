@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from kdlab.files import check_seal, read_json, sync_folder, write_atomically, write_sealed
+from kdlab.losses.top import keep_top, read_top
 from kdlab.names import digest_of, reason, shown
-from kdlab.photos.compressed_logits import keep_top, read_top
 from kdlab.photos.views import prefetch
 from kdlab.progress_bar import progress_bar
 from kdlab.projectors import tokens_to_map

@@ -13,16 +13,21 @@ from kdlab.losses import (
     collaborative_loss,
     correlation_loss,
     decoupled_loss,
+    generalized_jsd_loss,
     hint_loss,
+    keep_top,
     listwise_loss,
     probabilistic_transfer_loss,
     ranked_list_loss,
     ranking_distillation_loss,
     relational_angle_loss,
     relational_distance_loss,
+    reverse_kl_loss,
     similarity_preserving_loss,
+    skewed_kl_loss,
     soft_target_loss,
     standardised_logits,
+    top_logits_loss,
 )
 
 
@@ -39,6 +44,18 @@ LABELS = torch.tensor([0, 3, 7, 9, 2, 5])
 STUDENT_MAPS, TEACHER_MAPS = wave(6, 8, 5, 5, a=0.31), wave(6, 12, 5, 5, a=0.53, b=0.9)
 HINT_MAPS = wave(6, 8, 5, 5, a=0.53, b=0.9)
 STUDENT_EMBEDDINGS, TEACHER_EMBEDDINGS = wave(6, 16, a=0.37), wave(6, 24, a=0.59, b=0.4)
+
+# three sentences of at most six words out of eight: the 11 places that count, in lengths 6, 4 and 1
+LENGTHS = torch.tensor([6, 4, 1])
+COUNTED = torch.arange(6) < LENGTHS[:, None]
+STUDENT_WORDS, TEACHER_WORDS = wave(3, 6, 8, a=0.7, s=3), wave(3, 6, 8, a=0.9, s=4, b=0.8, c=0.07)
+WORDS = STUDENT_WORDS[COUNTED], TEACHER_WORDS[COUNTED]
+
+
+def top_words(count):
+    """The same, and the rest as options."""
+    values, classes, rest = keep_top(WORDS[1], count)
+    return WORDS[0], values, {"classes": classes, "rest": rest}
 
 
 def standardised_loss(student, teacher, *, temperature):
@@ -72,6 +89,23 @@ REFERENCE = [
     (relational_distance_loss, *EMBEDDINGS, {}, 0.08906910077, 0.03338700866),
     (relational_angle_loss, *EMBEDDINGS, {}, 0.07851987197, 0.03262462609),
     (probabilistic_transfer_loss, *EMBEDDINGS, {}, 0.04198432616, 0.007161996399),
+    # computed in NumPy from the definitions
+    (soft_target_loss, *WORDS, {"temperature": 1}, 2.281387428, 0.2151086791),
+    (soft_target_loss, *WORDS, {"temperature": 2}, 3.875161255, 0.2898577703),
+    (reverse_kl_loss, *WORDS, {}, 2.698103469, 0.2895071344),
+    (reverse_kl_loss, *WORDS, {"temperature": 2}, 4.188665643, 0.3017237942),
+    (generalized_jsd_loss, *WORDS, {"beta": 0.1}, 0.1558886363, 0.01152523734),
+    (generalized_jsd_loss, *WORDS, {}, 0.3626438146, 0.02638494535),
+    (generalized_jsd_loss, *WORDS, {"beta": 0.9}, 0.1598968388, 0.01243665385),
+    (generalized_jsd_loss, *WORDS, {"beta": 0}, 2.281387428, 0.2151086791),
+    (generalized_jsd_loss, *WORDS, {"beta": 1}, 2.698103469, 0.2895071344),
+    (generalized_jsd_loss, *WORDS, {"temperature": 2}, 0.823346869, 0.0485900368),
+    (skewed_kl_loss, *WORDS, {}, 1.21654446, 0.08833240499),
+    (skewed_kl_loss, *WORDS, {"skew": 0}, 2.281387428, 0.2151086791),
+    (skewed_kl_loss, *WORDS, {"skew": 0.5}, 0.3658292745, 0.02820886982),
+    (top_logits_loss, *top_words(3), 2.134904083, 0.2116654571),
+    (top_logits_loss, *top_words(1), 1.287745206, 0.1819723199),
+    (top_logits_loss, *top_words(8), 2.281387428, 0.2151086791),
 ]
 # Of the lists below, values in plain Python; gradients by differences of these.
 SCORES = (
@@ -416,15 +450,16 @@ def test_values_are_not_looked_at_so_that_a_loss_can_be_mapped_over_seeds(loss):
     random = torch.Generator().manual_seed(0)
     shape = (3, 6, 4, 5, 5) if loss is attention_transfer_loss else (3, 6, 4)
     student, teacher = (torch.randn(shape, generator=random, dtype=torch.float64) for _ in range(2))
-    labels = [torch.arange(6).expand(3, 6) % 4] if loss is decoupled_loss else []
+    given = keep_top(teacher, 2) if loss is top_logits_loss else (teacher,)
+    given += (torch.arange(6).expand(3, 6) % 4,) if loss is decoupled_loss else ()
     loss = partial(loss, top=3) if loss in RANKED else loss
-    one_by_one = torch.stack([loss(*seed) for seed in zip(student, teacher, *labels)])
-    torch.testing.assert_close(torch.func.vmap(loss)(student, teacher, *labels), one_by_one)
+    one_by_one = torch.stack([loss(*seed) for seed in zip(student, *given)])
+    torch.testing.assert_close(torch.func.vmap(loss)(student, *given), one_by_one)
 
 
 def test_every_exported_loss_has_a_row_in_the_table():
     rows = {loss.__name__ for loss, *_ in REFERENCE}
-    assert rows >= set(losses.__all__) - {"standardised_logits"}
+    assert rows >= {name for name in losses.__all__ if name.endswith("_loss")} | {"standardised_loss"}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

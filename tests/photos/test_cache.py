@@ -11,10 +11,10 @@ from killing import at, killed
 from photo_folders import make_photos
 
 from kdlab.losses import soft_target_loss
+from kdlab.losses.top import keep_top, read_top
 from kdlab.photos import cache as room
 from kdlab.photos import load_photos
 from kdlab.photos.cache import open_cache
-from kdlab.photos.compressed_logits import keep_top, read_top
 from kdlab.photos.views import training_views
 from kdlab.teachers import Teacher
 
