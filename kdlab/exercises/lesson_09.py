@@ -28,6 +28,11 @@ def _kl(s, t):
     return bce(s, t.sigmoid()) - _entropy(t)
 
 
+def _naive(s, t, T):
+    p, q = (t / T).sigmoid(), (s / T).sigmoid()
+    return T**2 * (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).mean()
+
+
 def _powers(loss, *powers):
     return [lambda s, t, T, power=power: T**power * loss(s, t, T) for power in powers]
 
@@ -44,11 +49,17 @@ LOSS = Exercise(
     "9.2", "Soft targets for one logit", see="One logit a payment",
     right="Yes and no both count, both sides at T, and T squared in front.",
     reference=lambda s, t, T: binary_soft_target_loss(s, t, temperature=T),
-    cases={"four payments at T = 3": lambda: (*_payments(), 3.0), "six payments at T = 5": lambda: (*_six(), 5.0)},
+    cases={
+        "four payments at T = 3": lambda: (*_payments(), 3.0),
+        "six payments at T = 5": lambda: (*_six(), 5.0),
+        "logits of 150 and -140, and of -160 and 130, at T = 1": lambda: (torch.tensor([150.0, -140.0]), torch.tensor([-160.0, 130.0]), 1.0),
+    },
     mistakes=[
         Mistake("cross-entropy in place of the divergence",
             "The same gradient, another value: it is larger by T squared times the teacher's entropy.",
             lambda s, t, T: T**2 * bce(s / T, (t / T).sigmoid()), accept=True),
+        Mistake("the logarithm of 0", "Right for small logits. A large one gives a probability of exactly 0 or 1, whose logarithm is lost: use the form that takes logits.",
+            _naive, lambda s, t, T: T**2 * (F.binary_cross_entropy((s / T).sigmoid(), (t / T).sigmoid()) - _entropy(t / T))),
         Mistake("missing T squared", "Softened correctly, but the gradient shrinks as T grows.",
             lambda s, t, T: _kl(s / T, t / T), lambda s, t, T: bce(s / T, (t / T).sigmoid())),
         Mistake("another power of T", "The gradient falls like 1 over T squared, so T squared is the factor.",
@@ -61,17 +72,23 @@ LOSS = Exercise(
             *_powers(lambda s, t, T: _kl(t / T, s / T), 0, 2), *_powers(lambda s, t, T: bce(t / T, (s / T).sigmoid()), 0, 2)),
         Mistake("temperature on one side", "Both logits are divided by T.",
             *_powers(lambda s, t, T: _kl(s, t / T), 0, 2), *_powers(lambda s, t, T: _kl(s / T, t), 0, 2),
-            *_powers(lambda s, t, T: bce(s, (t / T).sigmoid()), 0, 2), *_powers(lambda s, t, T: bce(s / T, t.sigmoid()), 0, 2)),
+            *_powers(lambda s, t, T: bce(s, (t / T).sigmoid()), 0, 2), *_powers(lambda s, t, T: bce(s / T, t.sigmoid()), 0, 2),
+            *_powers(lambda s, t, T: bce(s / T, t.sigmoid()) - _entropy(t / T), 0, 2), *_powers(lambda s, t, T: bce(s, (t / T).sigmoid()) - _entropy(t / T), 0, 2),
+            *_powers(lambda s, t, T: bce(s / T, (t / T).sigmoid()) - _entropy(t), 0, 2)),
+        Mistake("the entropy added", "The teacher's own entropy is taken off the cross-entropy: the divergence is 0 where both agree.",
+            *_powers(lambda s, t, T: bce(s / T, (t / T).sigmoid()) + _entropy(t / T), 0, 2)),
         Mistake("no temperature", "T is not used: both logits are divided by it.",
             *_powers(lambda s, t, T: _kl(s, t), 0, 2), *_powers(lambda s, t, T: bce(s, t.sigmoid()), 0, 2)),
         Mistake("T applied to the probability", "The logit is divided by T, then comes the sigmoid.",
             *_powers(lambda s, t, T: bce(s / T, t.sigmoid() / T), 0, 2), *_powers(lambda s, t, T: bce(s, t.sigmoid() / T), 0, 2)),
         Mistake("multiplied by T", "The logits are divided by T.", *_powers(lambda s, t, T: _kl(s * T, t * T), 0, 2, -2)),
         Mistake("logits where probabilities belong", "The targets are probabilities: the sigmoid of the teacher's logits.",
-            *_powers(lambda s, t, T: bce(s / T, t / T), 0, 2), *_powers(lambda s, t, T: bce(s / T, t), 0, 2)),
+            *_powers(lambda s, t, T: bce(s / T, t / T), 0, 2), *_powers(lambda s, t, T: bce(s / T, t), 0, 2),
+            *_powers(lambda s, t, T: bce(s / T, t / T) - bce(t / T, t / T), 0, 2), *_powers(lambda s, t, T: bce(s / T, t / T) - _entropy(t / T), 0, 2)),
         Mistake("sigmoid twice", "binary_cross_entropy_with_logits takes logits, and the sigmoid itself.",
             *_powers(lambda s, t, T: bce((s / T).sigmoid(), (t / T).sigmoid()), 0, 2),
-            *_powers(lambda s, t, T: bce(s / T, (t / T).sigmoid().sigmoid()), 0, 2)),
+            *_powers(lambda s, t, T: bce(s / T, (t / T).sigmoid().sigmoid()), 0, 2),
+            *_powers(lambda s, t, T: bce(s / T, p := (t / T).sigmoid()) - bce(p, p), 0, 2)),
         Mistake("softmax over the payments", "Each payment is a question of its own: a sigmoid, not a softmax over the batch.",
             *_powers(lambda s, t, T: F.kl_div((s / T).log_softmax(0), (t / T).softmax(0), reduction="sum"), 0, 2),
             *_powers(lambda s, t, T: F.kl_div((s / T).log_softmax(0), (t / T).softmax(0), reduction="mean"), 0, 2)),

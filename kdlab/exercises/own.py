@@ -31,6 +31,12 @@ class OwnStudy(Experiment):
     def _faults(self, result):
         yield from super()._faults(result)
         mine = result.differences(self.arms[1])
+        if not any(mine):
+            yield (
+                "both arms alike",
+                "all differences are 0: both arms were trained alike. Give the second what sets it apart.",
+            )
+            return
         for other, arm in self.lessons():
             theirs = other.differences(arm)[: len(mine)]
             if len(theirs) == len(mine) and all(abs(a - b) < 1e-9 for a, b in zip(mine, theirs)):

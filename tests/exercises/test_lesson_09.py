@@ -66,6 +66,8 @@ WRONG_ANSWERS = [
     ("9.1", "what is missed", lambda z, p, b: 100 * (1 - p[z.topk(b).indices].sum() / p.sum())),
     ("9.1", "the scores summed", lambda z, p, b: 100 * z.sigmoid().topk(b).values.sum() / z.sigmoid().sum()),
     ("9.1", "the share of rows", lambda z, p, b: 100 * b / len(p)),
+    ("9.2", "the logarithm of 0", lambda s, t, T: T**2 * sum(
+        (p * (p / q).log()).mean() for p, q in ((torch.sigmoid(t / T), torch.sigmoid(s / T)), (1 - torch.sigmoid(t / T), 1 - torch.sigmoid(s / T))))),
     ("9.2", "missing T squared", lambda s, t, T: written(s, t, T, power=0)),
     ("9.2", "another power of T", lambda s, t, T: written(s, t, T, power=1)),
     ("9.2", "yes alone", lambda s, t, T: written(s, t, T, both=False)),
