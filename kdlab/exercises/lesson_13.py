@@ -229,7 +229,7 @@ TAIL = Exercise(
 )  # fmt: skip
 
 
-TASTE = 40  # NDCG of true taste lies well above, that of held-out clicks well below
+TASTE = 25  # NDCG of true taste lies above, also of barely trained students; that of held-out clicks below
 
 
 class _OwnList(OwnStudy):

@@ -29,7 +29,7 @@ def bars(names, groups, *, xlabel, ylabel, alt, title=None):
         axis.bar(places, means, width, label=name, **look)
         axis.vlines(places, low, high, color="black", linewidth=2)
     axis.axhline(0, **canvas.ZERO)
-    axis.set_xticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), names, fontsize=min(10, 68 / len(names)))
     canvas.label(axis, xlabel, ylabel, title=title, legend=len(groups) > 1)
     canvas.show(figure, alt)
 

@@ -1,7 +1,6 @@
 """Pixels are what the file says: any depth, any mode, and what is evaluated is what timm would show."""
 
 import re
-import threading
 import warnings
 
 import numpy as np
@@ -127,7 +126,7 @@ def test_the_processes_filter_of_warnings_is_as_it_was(tmp_path):
     make_photos(tmp_path)
     before = list(warnings.filters)
     load(tmp_path, threads=4)
-    assert warnings.filters == before and threading.active_count() < 3
+    assert warnings.filters == before
 
 
 def test_a_photo_that_is_gone_is_named_before_training(tmp_path, monkeypatch):
