@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from kdlab.losses.common import check_logits, check_temperature, in_full_precision
+from kdlab.losses.response import soft_target_loss
 
 OUT = -1e30  # the score of what is not in the list: finite, so that it has a gradient, of 0
 
@@ -42,10 +43,8 @@ def listwise_loss(student_scores, teacher_scores, candidates=None, *, temperatur
     ----------
     Cao et al. (2007), "Learning to Rank: From Pairwise Approach to Listwise Approach".
     """
-    check_temperature(temperature)
-    student, teacher = _lists(student_scores / temperature, teacher_scores / temperature, candidates)
-    student, teacher = F.log_softmax(student, dim=1), F.log_softmax(teacher, dim=1)
-    return F.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
+    student, teacher = _lists(student_scores, teacher_scores, candidates)
+    return soft_target_loss(student, teacher, temperature=temperature)
 
 
 @in_full_precision

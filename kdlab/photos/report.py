@@ -40,7 +40,8 @@ def write_report(outcome, out, *, name, options):
 
     def part(what, make, *arguments):
         try:
-            return make(*arguments)
+            made = make(*arguments)
+            return True if made is None else made
         except Exception as error:  # nothing of the end is worth losing the rest
             failed[what] = line = reason(error)
             found["remarks"].append(f"no {what}: {line}")
@@ -61,10 +62,8 @@ def write_report(outcome, out, *, name, options):
     cost = part("table of costs", _cost, outcome, images, before)
     if cost is not None:
         found["cost"], made["cost"] = cost, [cost.attrs["threads"], cost.to_dict()]
-    if made["onnx"]:
-        found["onnx"] = True
-    if part("curves.png", _done, pictures.curves, outcome, out / "curves.png"):
-        found["curves"] = True
+    found["onnx"] = bool(made["onnx"])
+    found["curves"] = bool(part("curves.png", pictures.curves, outcome, out / "curves.png"))
     answers = outcome.answers[arms[-1]]
     matrix = part(
         "confusion.png", pictures.confusion, answers, labels, outcome.photos.classes, out / "confusion.png"
@@ -101,11 +100,6 @@ def _last_lines(outcome, out, found, failed):
     return [*lines, f"student: {out / 'student'}; report: {page}"]
 
 
-def _done(make, *arguments):
-    make(*arguments)
-    return True
-
-
 def _networks(outcome):
     """Digests of what is timed and exported."""
     teacher = digest_of(outcome.teacher.network) if outcome.teacher else "none"
@@ -128,7 +122,7 @@ def _onnx(network, images, path, before):
             export_onnx(network, images, path)
         except ImportError as error:
             raise type(error)(f"{error} (pip install 'kdlab[deploy]')") from error
-    return _digest_of_file(path) if path.exists() else None
+    return _digest_of_file(path) if path.exists() else False
 
 
 def _digest_of_file(path):

@@ -192,7 +192,8 @@ def whole(outcome, name, card, found):
     """The report as Markdown.
 
     ``found`` holds what could be made: ``"cost"``, a frame; ``"matrix"``, counts; ``"examples"``, groups as
-    in :func:`kdlab.photos.pictures.examples`; ``"curves"``; ``"onnx"``; and ``"remarks"``.
+    in :func:`kdlab.photos.pictures.examples`; ``"curves"`` and ``"onnx"``, whether they are there; and
+    ``"remarks"``.
     """
     photos, result, size = outcome.photos, outcome.result, outcome.recipe.size
     settings = outcome.facts["settings"]
@@ -200,7 +201,7 @@ def whole(outcome, name, card, found):
     parts += ["## Before you use it", _bullets(warnings_of(outcome))]
     if len(result.scores) > 1:
         parts += ["## The comparison", textwrap.indent(str(result), "    "), table(result.table())]
-    if "curves" in found:
+    if found["curves"]:
         parts += [
             "## Learning curves", "![validation accuracy over epochs](curves.png)",
             "A curve that still rises at its end asks for more epochs. The student of the last epoch counts: "
@@ -221,7 +222,7 @@ def whole(outcome, name, card, found):
         parts += ["## The teacher's answers", told]
     torch_code, onnx_code = how_to_use(name, photos.train.read(0).shape[0])
     parts += ["## How to use the student", "In the folder of this report:", fenced(torch_code, "python")]
-    parts += ["The ONNX file takes the same photo:", fenced(onnx_code, "python")] if "onnx" in found else []
+    parts += ["The ONNX file takes the same photo:", fenced(onnx_code, "python")] if found["onnx"] else []
     parts += ["The file answers as it was evaluated here. Transparent photos were laid on white first."]
     parts += (
         ["## What could not be made", _bullets(map(in_markdown, found["remarks"]))]
