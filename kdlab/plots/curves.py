@@ -59,7 +59,7 @@ def lines(x, curves, *, xlabel, ylabel, title=None, alt, log=False, every=1):
                 axis.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     if log:
         axis.set_xscale("log")
-        axis.set_xticks(x, [f"{v:,g}" for v in x])
+        axis.set_xticks(x, [f"{v:,.10g}" for v in x])
         axis.minorticks_off()
     if log == "both":
         axis.set_yscale("log")
