@@ -8,6 +8,7 @@ import hashlib
 import lzma
 import random
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -138,3 +139,34 @@ def write_corpus(path):
     text = "\f".join(dealt(topics)).encode("ascii")
     Path(path).write_bytes(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME))
     return hashlib.sha256(text).hexdigest()
+
+
+def learn_merges(text, count):
+    """The pairs of parts that stand side by side most often, one after the other, each then joined.
+
+    Byte-pair encoding, by characters, as in Sennrich et al. (2016), "Neural Machine Translation of Rare Words
+    with Subword Units", without their ends of words.
+    """
+    parts, pairs = list(text), []
+    for _ in range(count):
+        pairs.append(Counter(zip(parts, parts[1:])).most_common(1)[0][0])
+        parts = _joined(parts, pairs[-1])
+    return pairs
+
+
+def split_by(text, pairs):
+    """The tokens of a text, by the pairs of :func:`learn_merges`."""
+    parts = list(text)
+    for pair in pairs:
+        parts = _joined(parts, pair)
+    return parts
+
+
+def _joined(parts, pair):
+    whole, joined = "".join(pair), []
+    for part in parts:
+        if joined and (joined[-1], part) == pair:
+            joined[-1] = whole
+        else:
+            joined.append(part)
+    return joined

@@ -29,55 +29,8 @@ from kdlab.exercises.writing import (
 )  # fmt: skip
 from kdlab.losses import generalized_jsd_loss
 
-WORDS = Exercise(
-    "10.1", "A mean over what?", see="What counts",
-    right="Each character that counts has the same say, whatever stands behind the end of its sequence.",
-    reference=word_kl,
-    cases={
-        "two sequences of 3 and 1 characters": partial(sequences, (3, 1)),
-        "three sequences of 6, 4 and 1": partial(sequences, (6, 4, 1)),
-    },
-    mistakes=[
-        Mistake("padding counted", "Places with a label of -100 are no text. Leave them out before the mean.",
-            partial(word_kl, over=lambda rows, mask: rows.mean())),
-        Mistake("padding set to 0 and still divided by", "The sum leaves padding out, the mean does not: divide by how many count.",
-            partial(word_kl, over=lambda rows, mask: (rows * mask).mean())),
-        Mistake("divided by sequences", "That is a sum over characters: batchmean of (B, T, C) divides by B alone. Divide by how many count.",
-            partial(word_kl, over=lambda rows, mask: (rows * mask).sum() / len(rows)),
-            partial(word_kl, over=lambda rows, mask: rows.sum() / len(rows))),
-        Mistake("a mean per sequence", "Each sequence counts alike here, so that a character of a short one counts more. Take one mean over all characters.",
-            partial(word_kl, over=per_sequence),
-            partial(word_kl, over=lambda rows, mask: ((rows * mask).sum(1) / mask.sum(1).clamp(min=1)).mean())),
-        Mistake("divided by classes, too", "reduction='mean' also divides by the number of classes. Sum over classes, then the mean.",
-            partial(word_kl, over=lambda rows, mask: rows[mask].mean() / 5), partial(word_kl, over=lambda rows, mask: rows.mean() / 5),
-            partial(word_kl, over=lambda rows, mask: (rows * mask).mean() / 5)),
-        Mistake("a sum", "A sum grows with the text: divide by how many characters count.",
-            partial(word_kl, over=lambda rows, mask: rows[mask].sum()), partial(word_kl, over=lambda rows, mask: rows.sum())),
-        Mistake("the directions are swapped", "This is KL(student || teacher). The teacher's probabilities are the weights.",
-            partial(word_kl, of=reverse_kl), partial(word_kl, of=reverse_kl, over=lambda rows, mask: rows.mean())),
-        Mistake("a cross-entropy", "The teacher's entropy is in the value: the gradient is right, and a student that agrees does not get 0.",
-            partial(word_kl, of=soft_cross_entropy)),
-        Mistake("the labels are matched", "That is the corpus. Labels only say here which characters count.", by_label),
-        Mistake("the student's logarithm is missing", "F.kl_div takes log-probabilities first.",
-            partial(word_kl, of=lambda s, t: (t.softmax(-1) * (t.log_softmax(-1) - s.softmax(-1))).sum(-1))),
-        Mistake("logarithms as targets", "F.kl_div takes the teacher's probabilities, or with log_target=True their logarithms.",
-            partial(word_kl, of=lambda s, t: F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none").sum(-1))),
-        Mistake("softmax over places", "Classes lie along the last axis: softmax over -1.",
-            partial(word_kl, of=partial(forward_kl, dim=1)), partial(word_kl, of=partial(forward_kl, dim=0))),
-        Mistake("the padding alone", "The mask is the wrong way round: -100 marks what does not count.", partial(word_kl, mask=lambda y: y == -100)),
-        Mistake("class 0 taken for padding", "A label of 0 is a character like others. Only -100 does not count.",
-            partial(word_kl, mask=lambda y: y > 0)),
-        Mistake("one number a character", "The characters' numbers are right. Take their mean.",
-            partial(word_kl, over=lambda rows, mask: rows[mask]), partial(word_kl, over=lambda rows, mask: rows * mask)),
-        Mistake("in bits", "Nats are asked for, as all losses have them.", partial(word_kl, over=lambda rows, mask: rows[mask].mean() / math.log(2))),
-        Mistake("the sign", "A divergence is never negative.", partial(word_kl, over=lambda rows, mask: -rows[mask].mean())),
-        Mistake("the student detached", "The value is right, but no gradient reaches the student.", lambda s, t, y: word_kl(s.detach(), t, y)),
-    ],
-)  # fmt: skip
-
-
 BITS = Exercise(
-    "10.2", "The character that follows", see="A model of text, and its bits",
+    "10.1", "The character that follows", see="A model of text, and its bits",
     right="The logits of a place are about the next character: the last place foresees what is not there.",
     reference=bits, observe=value,
     cases={
@@ -122,6 +75,53 @@ BITS = Exercise(
         Mistake("one number a character", "The numbers are right. Take their mean.", partial(bits, over=lambda nats: nats / math.log(2))),
         Mistake("one number a text", "The texts' numbers are right. Take their mean.", partial(bits, over=lambda nats: nats.mean(dim=1) / math.log(2))),
         Mistake("the median", "The mean is asked for.", partial(bits, over=lambda nats: nats.median() / math.log(2))),
+    ],
+)  # fmt: skip
+
+
+WORDS = Exercise(
+    "10.2", "A mean over what?", see="What counts",
+    right="Each character that counts has the same say, whatever stands behind the end of its sequence.",
+    reference=word_kl,
+    cases={
+        "two sequences of 3 and 1 characters": partial(sequences, (3, 1)),
+        "three sequences of 6, 4 and 1": partial(sequences, (6, 4, 1)),
+    },
+    mistakes=[
+        Mistake("padding counted", "Places with a label of -100 are no text. Leave them out before the mean.",
+            partial(word_kl, over=lambda rows, mask: rows.mean())),
+        Mistake("padding set to 0 and still divided by", "The sum leaves padding out, the mean does not: divide by how many count.",
+            partial(word_kl, over=lambda rows, mask: (rows * mask).mean())),
+        Mistake("divided by sequences", "That is a sum over characters: batchmean of (B, T, C) divides by B alone. Divide by how many count.",
+            partial(word_kl, over=lambda rows, mask: (rows * mask).sum() / len(rows)),
+            partial(word_kl, over=lambda rows, mask: rows.sum() / len(rows))),
+        Mistake("a mean per sequence", "Each sequence counts alike here, so that a character of a short one counts more. Take one mean over all characters.",
+            partial(word_kl, over=per_sequence),
+            partial(word_kl, over=lambda rows, mask: ((rows * mask).sum(1) / mask.sum(1).clamp(min=1)).mean())),
+        Mistake("divided by classes, too", "reduction='mean' also divides by the number of classes. Sum over classes, then the mean.",
+            partial(word_kl, over=lambda rows, mask: rows[mask].mean() / 5), partial(word_kl, over=lambda rows, mask: rows.mean() / 5),
+            partial(word_kl, over=lambda rows, mask: (rows * mask).mean() / 5)),
+        Mistake("a sum", "A sum grows with the text: divide by how many characters count.",
+            partial(word_kl, over=lambda rows, mask: rows[mask].sum()), partial(word_kl, over=lambda rows, mask: rows.sum())),
+        Mistake("the directions are swapped", "This is KL(student || teacher). The teacher's probabilities are the weights.",
+            partial(word_kl, of=reverse_kl), partial(word_kl, of=reverse_kl, over=lambda rows, mask: rows.mean())),
+        Mistake("a cross-entropy", "The teacher's entropy is in the value: the gradient is right, and a student that agrees does not get 0.",
+            partial(word_kl, of=soft_cross_entropy)),
+        Mistake("the labels are matched", "That is the corpus. Labels only say here which characters count.", by_label),
+        Mistake("the student's logarithm is missing", "F.kl_div takes log-probabilities first.",
+            partial(word_kl, of=lambda s, t: (t.softmax(-1) * (t.log_softmax(-1) - s.softmax(-1))).sum(-1))),
+        Mistake("logarithms as targets", "F.kl_div takes the teacher's probabilities, or with log_target=True their logarithms.",
+            partial(word_kl, of=lambda s, t: F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none").sum(-1))),
+        Mistake("softmax over places", "Classes lie along the last axis: softmax over -1.",
+            partial(word_kl, of=partial(forward_kl, dim=1)), partial(word_kl, of=partial(forward_kl, dim=0))),
+        Mistake("the padding alone", "The mask is the wrong way round: -100 marks what does not count.", partial(word_kl, mask=lambda y: y == -100)),
+        Mistake("class 0 taken for padding", "A label of 0 is a character like others. Only -100 does not count.",
+            partial(word_kl, mask=lambda y: y > 0)),
+        Mistake("one number a character", "The characters' numbers are right. Take their mean.",
+            partial(word_kl, over=lambda rows, mask: rows[mask]), partial(word_kl, over=lambda rows, mask: rows * mask)),
+        Mistake("in bits", "Nats are asked for, as all losses have them.", partial(word_kl, over=lambda rows, mask: rows[mask].mean() / math.log(2))),
+        Mistake("the sign", "A divergence is never negative.", partial(word_kl, over=lambda rows, mask: -rows[mask].mean())),
+        Mistake("the student detached", "The value is right, but no gradient reaches the student.", lambda s, t, y: word_kl(s.detach(), t, y)),
     ],
 )  # fmt: skip
 
@@ -218,13 +218,7 @@ UNIFORM = 8  # bits are below, also of students that are barely trained
 
 class _OwnTemperature(OwnStudy):
     shipped = "text"
-    run_here = (
-        "label smoothing",
-        "reverse KL",
-        "teacher's text",
-        "teacher's text, T = 0.5",
-        "teacher's text, greedy",
-    )
+    run_here = ("smoothing, as soft", "its text", "its text, T = 0.5", "its text, greedy")
 
     def _faults(self, result):
         yield from super()._faults(result)
@@ -247,4 +241,4 @@ OWN = _OwnTemperature(
 )  # fmt: skip
 
 
-EXERCISES = [WORDS, BITS, BETWEEN, STEP, OWN]
+EXERCISES = [BITS, WORDS, BETWEEN, STEP, OWN]
