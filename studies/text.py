@@ -233,15 +233,7 @@ LONGER = {
     for name in ("corpus", "soft targets")
     for n in TIMES
 }
-ANOTHER = (
-    "corpus",
-    "smoothing, as soft",
-    "soft targets",
-    "reverse KL",
-    "its text",
-    "its text, T = 0.5",
-    "its text, greedy",
-)
+ANOTHER = ("corpus", "soft targets", "reverse KL", "its text", "its text, greedy")
 
 
 def transformer():
@@ -278,11 +270,15 @@ def of_a_transformer(seeds):
 @cache
 def transformer_going_on(seeds):
     """A step of an arm that writes costs more here: as long is another number of steps."""
-    names = ("goes on", "on-policy, forward", "on-policy, reverse")
-    arms = {name: GOING_ON[name] for name in names}
-    arms["goes on, as long"] = longer(on_corpus(forward), AS_LONG_TRANSFORMER * GO_ON)
+    steps = GO_ON // 2
+    arms = {
+        "goes on": GOING_ON["goes on"],
+        "goes on, as long": longer(on_corpus(forward), AS_LONG_TRANSFORMER * steps),
+        "on-policy, reverse": GOING_ON["on-policy, reverse"],
+    }
     student = started(transformer, learning_rate=SLOWER)
-    return measured(arms, seeds, student=student, learning_rate=SLOWER, steps=GO_ON)
+    options = {"temperatures": COOLER[:2], "learning_rate": SLOWER, "steps": steps}
+    return measured(arms, seeds, student=student, **options)
 
 
 def part(study, what, seeds):
@@ -301,6 +297,7 @@ STUDIES = {
     **parts("top logits", top_logits, "bits", "reverse KL"),
     **parts("transformer", of_a_transformer),
     **parts("transformer going on", transformer_going_on),
+    **parts("transformer going on", transformer_going_on, *(f"{what} at {COOLER[1]}" for what in WRITING)),
 }
 
 if __name__ == "__main__":
