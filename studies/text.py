@@ -226,7 +226,7 @@ def spread(count):
 
 KEPT = (1, 3, 10)
 TOP = {"all 50": SOURCES["soft targets"], "none: the corpus": corpus_alone}
-TOP |= {f"top {k}": top(k) for k in KEPT} | {f"top {k}, the rest evenly": spread(k) for k in KEPT}
+TOP |= {f"top {k}": top(k) for k in KEPT} | {"top 3, the rest evenly": spread(3)}
 TIMES = (1, 2, 4, 8)
 LONGER = {
     f"{name}, {n} x": longer(SOURCES[name], n * STEPS // 2)

@@ -230,7 +230,7 @@ class _OwnTemperature(OwnStudy):
 
 
 OWN = _OwnTemperature(
-    "10.5", "A temperature for text", see="The experiment: four sources",
+    "10.5", "A temperature for text", see="The experiment: what to learn from",
     arms=("soft targets", "T = 2"), seeds=3,
     meaning={
         "helps": "Softer probabilities predict held-out text better here. Most who train language models take T = 1.",
