@@ -5,7 +5,7 @@ import re
 
 import torch.nn.functional as F
 
-from kdlab.data.text import cut, decode
+from kdlab.data.text import PROMPT, cut, decode
 from kdlab.metrics.answers import predict
 
 
@@ -79,7 +79,7 @@ def readings(student, teacher, held_out, written, known):
     student wrote.
     """
     own = cut(written)
-    text = written[:, -(own.labels != -100).sum(dim=1)[0] :]
+    text = written[:, PROMPT:]
     return {
         "bits": bits_per_character(student, *held_out),
         "bits of the judge": bits_per_character(teacher, *own),
