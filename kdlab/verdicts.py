@@ -124,7 +124,8 @@ class Result:
 
         rows = {}
         for arm, scores in self.scores.items():
-            row = rows[arm] = {self.metric: round(sum(scores) / len(scores), decimals(self.margin)) if scores else math.nan}
+            mean = sum(scores) / len(scores) if scores else math.nan
+            row = rows[arm] = {self.metric: round(mean, decimals(self.margin))}
             if arm == self.baseline:
                 row["verdict"] = "baseline"
             elif scores:
