@@ -35,7 +35,7 @@ MARGINS = {"bits": 0.05, "bits of the judge": 0.1, "distinct": 2, "real words": 
 METRICS = {
     "bits": "bits a character of held-out text, bits",
     "bits of the judge": "the teacher's bits a character of what the student writes, bits",
-    "distinct": "different among four characters in a row, %",
+    "distinct": "different runs of four characters, %",
     "real words": "real words among those written, %",
     "reverse KL": "KL(student || teacher) a character on what the student writes, bits",
 }

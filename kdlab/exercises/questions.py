@@ -185,7 +185,7 @@ _ALL = [
     Question("10.q2", "c", {
         "a": "All else is not equal: towards its ends the formula goes to 0, and at them it jumps.",
         "b": "Only for a student that can say all that its teacher says. A small one has other optima.",
-        "c": "At 0.1 and 0.9 the gradient is several times smaller than at 0 and 1. Give each its own learning rate, or divide it out.",
+        "c": "At 0.1 and 0.9 its gradient is several times smaller than at 0 and 1, so that the cross-entropy outweighs it. Divide that out. (Alone, Adam would do so.)",
     }),
     Question("10.q3", "a", {
         "a": "A step on its own text costs several ordinary ones. With as many of these the order may turn round.",

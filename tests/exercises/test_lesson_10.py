@@ -187,14 +187,21 @@ def test_what_is_not_known_is_not_named():
     assert ALL["10.1"].diagnose(lambda z, y, p: bits(z, y, p) * (z.std() + 3)).name == UNKNOWN
 
 
-def test_a_teacher_with_gradient_passes_with_a_remark():
+def with_gradient(over=torch.mean):
+    """The teacher is asked with gradients, which changes no value."""
+
     def code(s, t, x, w):
         text = w(s, x)
         q, p = (m(text)[:, x.shape[1] - 1 : -1].log_softmax(-1) for m in (s, t))
-        return (q.exp() * (q - p)).sum(-1).mean()
+        return over((q.exp() * (q - p)).sum(-1))
 
-    outcome = ALL["10.4"].diagnose(code)
-    assert (outcome.status, outcome.name) == (RIGHT, "the teacher with gradient")
+    return code
+
+
+def test_a_teacher_asked_with_gradients_passes_and_a_wrong_value_does_not():
+    assert_right("10.4", with_gradient())
+    assert_told("10.4", with_gradient(torch.sum), "a sum")
+    assert ALL["10.4"].diagnose(with_gradient(lambda rows: 100 * rows.mean())).status == WRONG
 
 
 def study(scores, baseline="soft targets", **options):
