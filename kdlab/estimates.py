@@ -111,9 +111,9 @@ class Estimate:
         return seeds_needed(self.se * math.sqrt(self.pairs), width)
 
     def numbers(self):
-        """Mean, lower and upper end as text, with as many decimals as the word needs."""
+        """Mean, lower and upper end as text, with as many decimals as the margin has and the word needs."""
         low, high = self.interval()
-        places = next(p for p in range(1, 16) if p == 15 or self._told(low, high, p))
+        places = next(p for p in range(decimals(self.margin), 16) if p == 15 or self._told(low, high, p))
         return [f"{round(value, places) + 0.0:+.{places}f}" for value in (self.mean, low, high)]
 
     def _told(self, low, high, places):
@@ -198,6 +198,11 @@ def holm(p_values):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
+
+
+def decimals(margin):
+    """How many are printed of what is compared with a margin: at least one."""
+    return min(15, max(1, math.ceil(-math.log10(margin)))) if margin else 1
 
 
 def in_unit(value, unit):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdlab.estimates import in_unit
+from kdlab.estimates import decimals, in_unit
 from kdlab.files import write_atomically
 from kdlab.names import nearest, reason
 from kdlab.verdicts import MANY, Result
@@ -103,7 +103,7 @@ def page(name, shipped):
                 estimate = result.estimate(arm)
                 mean, low, high = estimate.numbers()
                 compared = [mean, f"{low} to {high}", estimate.word + estimate.small(), corrected.get(arm)]
-            row = [arm, f"{sum(scores) / len(scores):.1f}", *compared][: len(head)]
+            row = [arm, f"{sum(scores) / len(scores):.{decimals(result.margin)}f}", *compared][: len(head)]
             lines.append(f"| {' | '.join(row)} |")
         parts += [f"## {key}", made, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"

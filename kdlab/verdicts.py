@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 
-from kdlab.estimates import GAIN, LEVEL, TREND, Estimate, holm, in_unit
+from kdlab.estimates import GAIN, LEVEL, TREND, Estimate, decimals, holm, in_unit
 
 MANY = 3  # comparisons in a study; where there are more, Holm's correction is shown
 ACCURACY_MARGIN = 1.0  # points
@@ -78,9 +78,8 @@ class Result:
     def level(self, arm):
         """An arm with its mean score, as "hard labels, 75.3 %"."""
         mean = sum(self.scores[arm]) / self.seeds
-        places = max(1, math.ceil(-math.log10(self.margin)))
         unit = self.metric.rpartition(", ")[2] if self.unit else ""
-        return f"{arm}, {mean:.{places}f} {unit}".rstrip()
+        return f"{arm}, {mean:.{decimals(self.margin)}f} {unit}".rstrip()
 
     def step(self):
         """What scores move by at least, where that is more than the margin; else 0.
@@ -125,7 +124,8 @@ class Result:
 
         rows = {}
         for arm, scores in self.scores.items():
-            row = rows[arm] = {self.metric: round(sum(scores) / len(scores), 1) if scores else math.nan}
+            mean = sum(scores) / len(scores) if scores else math.nan
+            row = rows[arm] = {self.metric: round(mean, decimals(self.margin))}
             if arm == self.baseline:
                 row["verdict"] = "baseline"
             elif scores:

@@ -239,10 +239,11 @@ class Experiment:
         estimate = replace(result.estimate(second), words=(up, down))
         if _first_part(said) not in (estimate.word, estimate.word.split()[0]):
             margin = in_unit(estimate.margin, estimate.unit)
+            above, below = ("above", "below") if estimate.gain > 0 else ("below", "above")
             return _wrong(
                 self, "the verdict does not follow from the interval",
                 f"you say {said!r}; {second}: the interval runs from {' to '.join(estimate.numbers()[1:])}, the margin is "
-                f"{margin}.\n  {up}: the whole interval lies above 0; {down}: below; same: it holds 0 and lies within the "
+                f"{margin}.\n  {up}: the whole interval lies {above} 0; {down}: {below}; same: it holds 0 and lies within the "
                 "margin; open: anything else. It is not the same as no effect.",
             )  # fmt: skip
         return Diagnosis(RIGHT, "", f"{self.id} right: {second}: {estimate}. {self.meaning[estimate.word]}")

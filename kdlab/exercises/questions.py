@@ -177,6 +177,21 @@ _ALL = [
         "b": "That compares the two models. A payment has to be encoded before the net can answer.",
         "c": "In bulk both are faster a row, but a payment that waits for others is not decided in real time.",
     }),
+    Question("10.q1", "b", {
+        "a": "Text in the likeliest words, over and over, is found most likely. Ask how well it predicts text that people wrote.",
+        "b": "A judge sees one character after the other. Look at variety and at held-out text as well, and read.",
+        "c": "Longer training may do either. First find out whether anything is wrong.",
+    }),
+    Question("10.q2", "c", {
+        "a": "All else is not equal: towards its ends the formula goes to 0, and at them it jumps.",
+        "b": "Only for a student that can say all that its teacher says. A small one has other optima.",
+        "c": "At 0.1 and 0.9 its gradient is several times smaller than at 0 and 1, so that the cross-entropy outweighs it. Divide that out. (Alone, Adam would do so.)",
+    }),
+    Question("10.q3", "a", {
+        "a": "A step on its own text costs several ordinary ones. With as many of these the order may turn round.",
+        "b": "Worth knowing, but whatever it was, its steps cost more.",
+        "c": "It is the same for both.",
+    }),
     Question("13.q1", "b", {
         "a": "Nothing is wrong with the code: clicks are not taste. What was never shown cannot be clicked.",
         "b": "Clicks happen on what was shown, and popular items are shown more. True taste earns nothing where nobody looked.",

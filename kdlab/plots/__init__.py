@@ -6,7 +6,7 @@ seeds. Differences of percentages are in points, and stand beside the scores tha
 
 from kdlab.plots.canvas import COLOURS, DASHES, HATCHES, MARKERS, STYLE, ZERO, axes, label, png, show
 from kdlab.plots.claims import Row, draw_forest, forest, in_words, summary
-from kdlab.plots.curves import bars, lines, tradeoff
+from kdlab.plots.curves import bars, lines, measures, tradeoff
 from kdlab.plots.differences import intervals, panels
 from kdlab.plots.pictures import draw_matrix, images, matrix, soft_labels
 
@@ -29,6 +29,7 @@ __all__ = [
     "label",
     "lines",
     "matrix",
+    "measures",
     "panels",
     "png",
     "show",

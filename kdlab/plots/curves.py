@@ -1,4 +1,4 @@
-"""Bars, curves and costs."""
+"""Bars, curves, costs, and one measure against another."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -97,4 +97,25 @@ def tradeoff(points, *, xlabel, ylabel, alt, title=None):
     axis.minorticks_off()
     for handle in canvas.label(axis, xlabel, ylabel, title=title).legend_handles:
         handle.set_sizes([50])
+    canvas.show(figure, alt)
+
+
+def measures(across, up, *, alt, beside=None):
+    """The same students by two measures: a point an arm at its means, with both 95 % intervals.
+
+    ``across`` and ``up`` are :class:`kdlab.study.Result` of the same arms, ``beside`` says of some of them
+    where the name stands: "left", "above" or "below" the point in place of right of it.
+    """
+    places = {"left": (-8, -3, "right"), "above": (0, 9, "center"), "below": (0, -15, "center")}
+    figure, axis = canvas.axes(height=3.8)
+    for i, arm in enumerate(across.scores):
+        (x, left, right), (y, low, high) = (_with_interval(result.scores[arm]) for result in (across, up))
+        colour, marker = canvas.COLOURS[i % len(canvas.COLOURS)], canvas.MARKERS[i % len(canvas.MARKERS)]
+        axis.plot([left, right], [y, y], color=colour, linewidth=1.5, marker="")
+        axis.plot([x, x], [low, high], color=colour, linewidth=1.5, marker="")
+        axis.plot(x, y, color=colour, marker=marker, markersize=7, markeredgecolor="0.2")
+        dx, dy, side = places.get((beside or {}).get(arm), (8, -3, "left"))
+        axis.annotate(arm, (x, y), (dx, dy), textcoords="offset points", ha=side)
+    axis.margins(x=0.15, y=0.12)
+    canvas.label(axis, across.metric, up.metric, legend=False)
     canvas.show(figure, alt)

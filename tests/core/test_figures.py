@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import matplotlib
 
@@ -138,6 +139,17 @@ def test_interval_plot_of_one_seed_and_of_a_metric_where_lower_is_better(shown):
     assert "arm: open" in shown[0]
     plots.intervals(Result("a", {"a": [3.0], "b": [2.0]}, "time, ms", higher_is_better=False, margin=0.5))
     assert "time: ms above a (3.0 ms); left is better" in shown.texts
+
+
+def test_two_measures_of_the_same_students(shown):
+    other = Result("base", STUDY.scores, "time, ms", margin=1)
+    plots.measures(STUDY, other, alt="three arms", beside={"base": "left"})
+    assert {*STUDY.scores, "time, ms"} <= {*shown.texts} and not overlapping(shown.figures[0])
+    bits = Result("a", {"a": [2.0, 2.2], "b": [3.0, 3.1]}, "length, bits", higher_is_better=False, margin=0.1)
+    plots.measures(
+        bits, replace(bits, metric="size, kB"), alt="two arms", beside={"a": "above", "b": "below"}
+    )
+    assert {"a", "b", "length, bits", "size, kB"} <= {*shown.texts} and "two arms" in shown[1]
 
 
 def test_arms_that_differ_in_numbers_stand_in_their_order(shown):

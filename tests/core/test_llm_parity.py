@@ -1,12 +1,16 @@
 """Our divergences beside TRL's and torchtune's, where these are installed: ``pip install kdlab[llm]``."""
 
+import importlib.util
 import os
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from test_divergences import LABELS, gradient, in_term
 from test_losses import COUNTED, STUDENT_WORDS, TEACHER_WORDS
 
+from kdlab.data.text import ALPHABET, corpus
 from kdlab.losses import (
     generalized_jsd_loss,
     keep_top,
@@ -77,6 +81,38 @@ def test_trl_tail_bucket():
 
     term = Term("top", keep_top(TEACHER_WORDS, 3), top_logits_loss, rows=LABELS)
     same(lambda s: term.value(s, term.parts), theirs)
+
+
+LESSON = Path(__file__).parents[2] / "notebooks" / "10_text.ipynb"
+
+
+@pytest.fixture
+def at_work():
+    """What lesson 10 defines and runs with TRL."""
+    pytest.importorskip("trl.experimental.gkd")
+    names = {"Path": Path, "importlib": importlib, "ALPHABET": ALPHABET, "corpus": corpus}
+    cells = {cell.id: cell.source for cell in nbformat.read(LESSON, as_version=4).cells}
+    for id in ("trl-models", "trl-train"):
+        exec(compile(cells[id], id, "exec"), names)
+    return names
+
+
+def test_lesson_10_trains_tiny_models_with_trl(at_work, capsys):
+    tokenizer = at_work["tiny_models"](ALPHABET)
+    assert tokenizer.decode(tokenizer("a string.")["input_ids"]) == "a string."
+    assert at_work["trl_steps"](tokenizer, corpus().student).global_step == 3
+
+
+def test_trl_refuses_a_teacher_of_another_size_of_vocabulary(at_work):
+    import shutil
+
+    at_work["tiny_models"](ALPHABET + "%")
+    shutil.move(at_work["FOLDER"] / "teacher", at_work["FOLDER"] / "kept")
+    tokenizer = at_work["tiny_models"](ALPHABET)
+    shutil.rmtree(at_work["FOLDER"] / "teacher")
+    shutil.move(at_work["FOLDER"] / "kept", at_work["FOLDER"] / "teacher")
+    with pytest.raises(ValueError, match="vocab"):
+        at_work["trl_steps"](tokenizer, corpus().student)
 
 
 # ---- torchtune

@@ -295,3 +295,11 @@ def test_claims_are_held_refuted_same_or_open():
 def test_words_of_an_interaction():
     e = estimate([-3.0, -4.0, -3.5], words=SUM)
     assert e.word == "less than the sum"
+
+
+@pytest.mark.parametrize("margin, places", [(1.0, 1), (2, 1), (0.1, 1), (0.05, 2), (0.004, 3)])
+def test_numbers_have_as_many_decimals_as_their_margin(margin, places):
+    result = Result("a", {"a": [3.0, 3.5, 4.0], "b": [5.0, 5.6, 6.1]}, "length, cm", margin=margin)
+    assert {len(number.partition(".")[2]) for number in result.estimate("b").numbers()} == {places}
+    assert result.level("b") == f"b, {16.7 / 3:.{places}f} cm"
+    assert result.table().loc["b", "length, cm"] == round(16.7 / 3, places)

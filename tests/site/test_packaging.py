@@ -65,7 +65,8 @@ def test_a_wheel_carries_the_teachers_and_works_alone(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(ROOT)], check=True)
     code = (
         "import torch, kdlab; print(kdlab.__file__); from kdlab.teachers import digits, load_teacher;"
-        "print([load_teacher(name)(torch.zeros(1, 1, 32, 32)).shape for name in digits.RECIPES])"
+        "print([load_teacher(name)(torch.zeros(1, 1, 32, 32)).shape for name in digits.RECIPES]);"
+        "from kdlab.data.text import corpus; corpus()"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
