@@ -36,9 +36,6 @@ class Scenes(NamedTuple):
     labels: torch.Tensor
     sources: torch.Tensor
 
-    def __len__(self):
-        return len(self.inputs)
-
     def take(self, rows):
         """The same tensors at ``rows``: indices, a slice or a mask."""
         return Scenes(*(tensor[rows] for tensor in self))
