@@ -208,20 +208,8 @@ POOL = {
     "answers and features everywhere": every(class_map, edges, partial(hint, where="everywhere")),
     "answers and features near objects": every(class_map, edges, partial(hint, where="near")),
 }
-LONGER = {
-    name: longer(arm, 2)
-    for name, arm in {"true boxes": TRUE, "teacher's boxes": FOUND, "answers weighted": WEIGHTED}.items()
-}
-# What the study of the pool, with its many arms, made one expect: planned afterwards, for seeds of its own.
-CONFIRMED = {
-    name: POOL[name]
-    for name in (
-        "true boxes", "true boxes, cells weighted", "answers everywhere, matched",
-        "answers everywhere, matched, T = 1", "map weighted, boxes regressed", "answers weighted",
-    )
-}  # fmt: skip
-OTHERS = range(100, 108)
-SCENES = (200, 400, 800, 1600)  # with boxes, of the handwriting of both parts
+SCENES = (200, 800, 1600)  # with boxes, of the handwriting of both parts
+TWICE = {"steps": 2 * TRAINING["steps"]}
 
 
 @cache
@@ -247,14 +235,12 @@ def yardstick():
 
 @cache
 def group(name, seeds):
-    arms, baseline, data = {
-        "pool": (POOL, "teacher's boxes", load),
-        "labelled": (LABELLED, "boxes", load),
-        "twice as long": (LONGER, "true boxes", load),
-        "yardstick": (yardstick(), "answers weighted", many),
-        "confirmed": (CONFIRMED, "answers weighted", load),
+    arms, baseline, how = {
+        "pool": (POOL, "teacher's boxes", {}),
+        "labelled": (LABELLED, "boxes", {}),
+        "yardstick": (yardstick(), "answers weighted", {"data": many, **TWICE}),
     }[name]
-    return measured(arms, baseline, OTHERS if name == "confirmed" else seeds, data=data)
+    return measured(arms, baseline, seeds, **how)
 
 
 def part(name, what, seeds):
@@ -263,7 +249,7 @@ def part(name, what, seeds):
 
 STUDIES = {
     f"{name}, {what}": partial(part, name, what)
-    for name in ("pool", "labelled", "yardstick", "twice as long", "confirmed")
+    for name in ("pool", "labelled", "yardstick")
     for what in ("AP50", "AP75")
 }
 
