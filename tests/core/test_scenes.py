@@ -14,6 +14,7 @@ from kdlab.distill import distill
 from kdlab.metrics.scenes import THRESHOLDS, mean_average_precision, readings, right_ones
 from kdlab.models import create_student
 from kdlab.models.scenes import BINS, STEP, Found, around, centres, detections, expected, on_grid
+from kdlab.plots.scenes import boxes as draw_boxes
 from kdlab.teachers import Teacher, open_teacher
 from kdlab.teachers.scenes import boxes, cell_loss, edge_loss
 
@@ -360,3 +361,18 @@ def test_average_precision_of_a_detector_is_that_of_pycocotools(parts):
     found = detections(open_teacher("scenes")(parts.test.inputs), SIZE)
     ours = mean_average_precision(found, parts.test)
     assert [ours.mean(), ours[0], ours[5]] == pytest.approx(coco(found, parts.test), abs=1e-9)
+
+
+def test_boxes_are_drawn_beside_the_truth(parts, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("kdlab.plots.scenes.canvas.show", lambda figure, alt: drawn.append((figure, alt)))
+    found = detections(answers_of(parts.test), SIZE)
+    draw_boxes(parts.test, [0, 3], {"perfect": found, "nothing": Found(*(p[:0] for p in found))}, alt="said")
+    ((figure, alt),) = drawn
+    assert alt == "said" and [axis.get_title() for axis in figure.axes[:3]] == ["truth", "perfect", "nothing"]
+    objects = int((parts.test.labels[0] >= 0).sum())
+    assert len(figure.axes[0].lines) == objects and not figure.axes[2].lines
+    right = right_ones(found, parts.test)[(found.scenes == 0) & (found.scores > 0.5)]
+    assert [line.get_linestyle() for line in figure.axes[1].lines] == [
+        "-" if r else "--" for r in right.tolist()
+    ]
