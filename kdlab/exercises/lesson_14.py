@@ -206,7 +206,7 @@ class _OwnCells(OwnStudy):
 
     def _faults(self, result):
         yield from super()._faults(result)
-        if result.margin != 3:
+        if "AP" in result.metric and result.margin != 3:
             yield "another margin", f"your margin is {result.margin:g}; 3 points are asked for."
         if "75" in result.metric:
             yield "another reading", f"you compare {result.metric}; AP50 is asked for."
