@@ -89,14 +89,15 @@ def overlaps(kind):
     table = [
         [0.55, 0.60, 0.0, 0.0], [0.50, 0.85, 0.0, 0.0], [0.0, 0.2, 0.75, 0.0], [0.0, 0.0, 0.95, 0.0],
         [0.7, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.51, 0.52, 0.0, 0.0], [0.0, 0.9, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.8],
+        [0.0, 0.0, 0.0, 0.8], [0.0, 0.0, 0.0, 0.4],
     ]  # fmt: skip
-    return torch.tensor(table), torch.tensor([0.7, 0.95, 0.9, 0.5, 0.3, 0.85, 0.2, 0.8, 0.25]), 0.5
+    return torch.tensor(table), torch.tensor([0.7, 0.95, 0.9, 0.5, 0.3, 0.85, 0.2, 0.8, 0.25, 0.6]), 0.5
 
 
 def hits(
     *, order=lambda scores: scores.argsort(descending=True), free=True, enough=lambda o, least: o >= least,
     best=lambda row, least: int(row.argmax()), all_of_them=False, out=None, next_one=True,
+    anyway=False,
 ):  # fmt: skip
     """Which detections (D,) are right. Each option is a mistake."""
 
@@ -109,7 +110,9 @@ def hits(
             if free and next_one:
                 row[taken] = -1
             k = best(row, least)
-            if enough(row[k], least) and not (free and taken[k]):
+            if anyway and row[k] > 0 and not enough(row[k], least):
+                taken[k] = True
+            elif enough(row[k], least) and not (free and taken[k]):
                 right[d] = True
                 taken |= (table[d] >= least) if all_of_them else torch.arange(len(taken)) == k
         return out(right, places, taken) if out else right

@@ -27,7 +27,7 @@ HITS = Exercise(
     reference=hits(), observe=value,
     cases={
         "four detections, two objects": partial(overlaps, "small"),
-        "nine detections, four objects": partial(overlaps, "large"),
+        "ten detections, four objects": partial(overlaps, "large"),
     },
     mistakes=[
         Mistake("a second box on the same object counts", "Once an object is taken, further boxes on it are wrong.",
@@ -40,6 +40,8 @@ HITS = Exercise(
         Mistake("a taken object still stands in the way",
             "A detection is compared with the objects that are still free: its second best may be one of them.",
             hits(next_one=False)),
+        Mistake("an object is taken by a box that does not fit", "A wrong box takes nothing: the object stays free for the next one.",
+            hits(anyway=True)),
         Mistake("any overlap counts", "The overlap must reach the threshold.", hits(enough=lambda o, least: o > 0)),
         Mistake("the best box of each object, not the best score", "Whoever overlaps most is not known at work. The score says who comes first.", by_object),
         Mistake("the first object that fits, not the best", "Of the free objects a detection takes the one that it overlaps most.",
@@ -202,7 +204,7 @@ EDGES = Exercise(
 
 class _OwnCells(OwnStudy):
     shipped = "scenes"
-    run_here = ("answers everywhere", "answers weighted")
+    run_here = ("answers everywhere, matched", "answers weighted")
 
     def _faults(self, result):
         yield from super()._faults(result)

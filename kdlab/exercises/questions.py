@@ -193,7 +193,7 @@ _ALL = [
         "c": "The form of the loss moves less than what the teacher knows: compare the differences.",
     }),
     Question("14.q1", "b", {
-        "a": "Recall is 100, precision is not: each second box is a detection on an object that is taken.",
+        "a": "All is found, but precision falls: every second box, right after its first, is on an object that is taken.",
         "b": "The first box on an object is right, the second is wrong. That is why doubles are taken out before anything is counted.",
         "c": "They are counted, as wrong. The first box on each object stays right.",
     }),
@@ -205,7 +205,7 @@ _ALL = [
     Question("14.q3", "c", {
         "a": "Classes say what is there, and by how sure they are which box comes first. They move AP50.",
         "b": "Weights say where to look. How well a box fits, its edges decide.",
-        "c": "AP75 asks for boxes that fit. Where an edge is, and how sure that is, stands in its distribution.",
+        "c": "Where an edge is, and how sure that is, stands in its distribution. AP75 asks for boxes that fit.",
     }),
 ]  # fmt: skip
 
