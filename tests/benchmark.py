@@ -180,9 +180,31 @@ def angles():
     )
 
 
+def writing(lengths=(16, 64, 240), rounds=5):
+    """Text from a transformer with its keys and values kept, beside the same without."""
+    import torch
+
+    from kdlab.generation import generate
+    from kdlab.models.transformer import CausalTransformer
+
+    torch.manual_seed(0)
+    model = CausalTransformer(50, width=64, layers=2, length=256)
+    prompts = torch.randint(0, 50, (16, 8))
+    for length in lengths:
+        times = {"kept": [], "not": []}
+        for _ in range(rounds):
+            for name, writer in (("kept", model), ("not", lambda tokens: model(tokens))):
+                start = time.perf_counter()
+                generate(writer, prompts, length)
+                times[name].append(time.perf_counter() - start)
+        ratio = statistics.median(plain / kept for kept, plain in zip(times["kept"], times["not"]))
+        print(f"{length} tokens written with keys and values kept: {ratio:.1f} times as fast as without")
+
+
 if __name__ == "__main__":
     angles()
     imports()
     steps()
     study()
     workers()
+    writing()
