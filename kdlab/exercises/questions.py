@@ -207,6 +207,21 @@ _ALL = [
         "b": "The teacher's accuracy on the same clicks is no new knowledge. A wider student would use those clicks better.",
         "c": "The form of the loss moves less than what the teacher knows: compare the differences.",
     }),
+    Question("14.q1", "b", {
+        "a": "All is found, but precision falls: every second box, right after its first, is on an object that is taken.",
+        "b": "The first box on an object is right, the second is wrong. That is why doubles are taken out before anything is counted.",
+        "c": "They are counted, as wrong. The first box on each object stays right.",
+    }),
+    Question("14.q2", "b", {
+        "a": "That changes two things at once: unlabelled scenes in each batch also leave fewer labelled ones in it.",
+        "b": "With the same batches and nothing asked of the unlabelled part, what is left is the answers' share.",
+        "c": "More steps say what more steps do. Both arms would still differ in how many labelled scenes a step sees.",
+    }),
+    Question("14.q3", "c", {
+        "a": "Classes say what is there, and by how sure they are which box comes first. They move AP50.",
+        "b": "Weights say where to look. How well a box fits, its edges decide.",
+        "c": "Where an edge is, and how sure that is, stands in its distribution. AP75 asks for boxes that fit.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}

@@ -7,6 +7,7 @@ targets, labels that are classes) are checked once, before training, by what tra
 side of it degenerates is a table in ``docs/attacks.md``, which a test keeps true.
 """
 
+from kdlab.losses.boxes import box_distribution_loss, weighted_soft_target_loss
 from kdlab.losses.divergence import generalized_jsd_loss, reverse_kl_loss, skewed_kl_loss
 from kdlab.losses.feature import attention_transfer_loss, hint_loss
 from kdlab.losses.lists import (
@@ -33,6 +34,7 @@ from kdlab.losses.top import keep_top, top_logits_loss
 __all__ = [
     "attention_transfer_loss",
     "binary_soft_target_loss",
+    "box_distribution_loss",
     "collaborative_loss",
     "correlation_loss",
     "decoupled_loss",
@@ -51,4 +53,5 @@ __all__ = [
     "soft_target_loss",
     "standardised_logits",
     "top_logits_loss",
+    "weighted_soft_target_loss",
 ]

@@ -112,7 +112,7 @@ class Teacher:
         return batch if self.in_chans is None else (batch - self.mean.to(batch)) / self.std.to(batch)
 
     def __call__(self, inputs, **options):
-        """Logits (N, num_classes); see :meth:`outputs`.
+        """Logits (N, num_classes), or all heads of a network that has several; see :meth:`outputs`.
 
         Asked twice about the same tensor, it answers from memory for as long as the tensor lives
         unchanged: the arms of a study share their inputs.
@@ -124,7 +124,7 @@ class Teacher:
         if version != inputs._version:
             logits = self.outputs(inputs, **options).logits
             self._answers[inputs] = inputs._version, logits
-        return logits.clone()
+        return rows.each(torch.clone, logits)
 
     def __repr__(self):
         size = sum(p.numel() for p in self.network.parameters())

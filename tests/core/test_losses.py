@@ -10,6 +10,7 @@ from kdlab import losses
 from kdlab.losses import (
     attention_transfer_loss,
     binary_soft_target_loss,
+    box_distribution_loss,
     collaborative_loss,
     correlation_loss,
     decoupled_loss,
@@ -28,7 +29,12 @@ from kdlab.losses import (
     soft_target_loss,
     standardised_logits,
     top_logits_loss,
+    weighted_soft_target_loss,
 )
+
+
+def ones(*shape):
+    return torch.ones(shape)
 
 
 def wave(*shape, a, s=1.0, b=1.3, c=0.11):
@@ -122,6 +128,28 @@ REFERENCE += [
     (ranking_distillation_loss, *SCORES, {"top": 3, "decay": 2, "among": True}, 1.7554863636, 0.470079345),
     (collaborative_loss, *SCORES, {"temperature": 2}, 0.7340226134, 0.0776365571),
 ]
+# Of a detector's answers, computed with torch's own kl_div: two scenes of 4 x 4 cells, 11 classes of which
+# the last is background, 4 edges of 8 bins; five cells of objects.
+STUDENT, TEACHER = {"a": 0.7, "s": 3}, {"a": 0.9, "s": 4, "b": 0.8, "c": 0.07}
+CELLS = tuple(wave(2, 11, 4, 4, **how).movedim(1, -1) for how in (STUDENT, TEACHER))
+EDGES = tuple(
+    side.view(2, 4, 8, 4, 4).permute(0, 3, 4, 1, 2)
+    for side in (wave(2, 32, 4, 4, **how) for how in (STUDENT, TEACHER))
+)
+OBJECTS = torch.zeros(2, 4, 4)
+OBJECTS[[0, 0, 0, 1, 1], [1, 1, 2, 0, 3], [1, 2, 1, 3, 2]] = 1
+FOREGROUND = 1 - CELLS[1].softmax(-1)[..., -1]
+REFERENCE += [
+    (weighted_soft_target_loss, *CELLS, {"temperature": 1, "weight": OBJECTS}, 2.437062385, 0.2654703994),
+    (weighted_soft_target_loss, *CELLS, {"temperature": 2, "weight": OBJECTS}, 3.932416729, 0.3663513638),
+    (weighted_soft_target_loss, *CELLS, {"temperature": 1}, 2.374389975, 0.1037590307),
+    (weighted_soft_target_loss, *CELLS, {"temperature": 2}, 3.839350895, 0.14101356),
+    (weighted_soft_target_loss, *CELLS, {"temperature": 1, "weight": FOREGROUND}, 2.410446519, 0.1058497091),
+    (weighted_soft_target_loss, *CELLS, {"temperature": 2, "weight": FOREGROUND}, 3.879822907, 0.1435118353),
+    (box_distribution_loss, *EDGES, {"weight": OBJECTS}, 2.430509069, 0.1510658875),
+    (box_distribution_loss, *EDGES, {"weight": OBJECTS, "temperature": 2}, 3.843406905, 0.2057545718),
+]
+OF_CELLS = [weighted_soft_target_loss, box_distribution_loss]
 RANKED = [ranked_list_loss, ranking_distillation_loss]
 LISTS = [listwise_loss, partial(ranked_list_loss, top=3), partial(ranking_distillation_loss, top=3),
          partial(ranking_distillation_loss, top=3, among=True), collaborative_loss]  # fmt: skip
@@ -406,8 +434,75 @@ def test_lists_that_do_not_fit(loss, change, message):
         loss(torch.ones(2, 3), teacher, **change)
 
 
-def ones(*shape):
-    return torch.ones(shape)
+def test_equal_weights_are_a_soft_target():
+    rows = tuple(side.flatten(0, 2) for side in CELLS)
+    for temperature in (1, 4):
+        plain = soft_target_loss(*rows, temperature=temperature)
+        for weight in (None, torch.full((2, 4, 4), 0.3)):
+            ours = weighted_soft_target_loss(*CELLS, weight, temperature=temperature)
+            torch.testing.assert_close(ours, plain)
+    edges = tuple(side.flatten(0, 3) for side in EDGES)
+    torch.testing.assert_close(box_distribution_loss(*EDGES), soft_target_loss(*edges, temperature=1))
+
+
+@pytest.mark.parametrize("loss, sides", [*zip(OF_CELLS, (CELLS, EDGES))])
+def test_cells_of_no_weight_are_as_if_they_were_not_there(loss, sides):
+    student = sides[0].clone().requires_grad_()
+    value = loss(student, sides[1], OBJECTS)
+    value.backward()
+    some = OBJECTS > 0
+    assert (student.grad[~some] == 0).all() and (student.grad[some] != 0).any()
+    torch.testing.assert_close(value, loss(*(side[some] for side in sides)))
+    torch.testing.assert_close(value, loss(student, sides[1], 7 * OBJECTS))
+
+
+@pytest.mark.parametrize("loss, sides", [*zip(OF_CELLS, (CELLS, EDGES))])
+def test_where_nothing_has_a_weight_the_loss_is_0(loss, sides):
+    student, weight = sides[0].clone().requires_grad_(), torch.zeros(2, 4, 4, requires_grad=True)
+    value = loss(student, sides[1], weight)
+    value.backward()
+    assert value == 0 and (student.grad == 0).all() and weight.grad is None
+
+
+@pytest.mark.parametrize("loss", OF_CELLS)
+def test_cells_are_finite_at_a_gap_of_1000(loss):
+    student = torch.tensor([[[1000.0, 0, 0], [0, 0, 0]]], requires_grad=True)
+    value = loss(student, torch.tensor([[[0.0, 1000, 0], [1000, 0, 0]]]))
+    value.backward()
+    assert value.isfinite() and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "loss, shapes, options, message",
+    [
+        (
+            weighted_soft_target_loss,
+            [(2, 9, 11), (2, 9, 10)],
+            {},
+            r"\(2, 9, 11\) and teacher logits \(2, 9, 10\)",
+        ),
+        (
+            weighted_soft_target_loss,
+            [(2, 11), (2, 11)],
+            {"weight": ones(3)},
+            r"weights \(3,\) do not fit student",
+        ),
+        (weighted_soft_target_loss, [(0, 11), (0, 11)], {}, "must be equal, .* and not empty"),
+        (weighted_soft_target_loss, [(2, 11), (2, 11)], {"temperature": 0}, "temperature must be a finite"),
+        (box_distribution_loss, [(2, 4, 8), (2, 32)], {}, r"edges \(2, 4, 8\) and teacher edges \(2, 32\)"),
+        (
+            box_distribution_loss,
+            [(2, 4, 8), (2, 4, 8)],
+            {"weight": ones(2, 4)},
+            r"weights \(2, 4\) do not fit",
+        ),
+        (box_distribution_loss, [(8,), (8,)], {}, r"must be equal, \(\.\.\., edges, bins\)"),
+        (box_distribution_loss, [(2, 4, 8), (2, 4, 8)], {"temperature": -1}, "temperature must be a finite"),
+    ],
+)
+def test_cells_that_do_not_fit(loss, shapes, options, message):
+    with pytest.raises(ValueError, match=message):
+        loss(*map(torch.zeros, shapes), **options)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import test_divergences
 import test_losses
 import torch
 
-from kdlab.losses import common, divergence, lists, response, top
+from kdlab.losses import boxes, common, divergence, lists, response, top
 
 MUTATIONS = {
     "KL arguments swapped": (response, "F.kl_div(student, teacher,", "F.kl_div(teacher, student,"),
@@ -96,6 +96,26 @@ LISTS = {
     "items that do not count": ("masked_fill(~candidates, OUT)", "masked_fill(~candidates, 0.0)"),
 }
 
+BOXES = {
+    "sides swapped": ("F.kl_div(student, teacher", "F.kl_div(teacher, student"),
+    "missing T squared": (" * temperature**2", ""),
+    "T instead of T squared": ("temperature**2", "temperature"),
+    "temperature on the student only": ("z / temperature", "z / (temperature if z.requires_grad else 1)"),
+    "temperature on the teacher only": ("z / temperature", "z / (1 if z.requires_grad else temperature)"),
+    "one softmax over all edges": (
+        "_divergences(student_edges, teacher_edges, temperature).mean(dim=-1)",
+        "_divergences(student_edges.flatten(-2), teacher_edges.flatten(-2), temperature)",
+    ),
+    "sum over edges": (".mean(dim=-1)", ".sum(dim=-1)"),
+    "mean over bins or classes": ('"none").sum(dim=-1)', '"none").mean(dim=-1)'),
+    "divided by all cells": ("torch.where(total > 0, total, torch.ones_like(total))", "weight.numel()"),
+    "not divided": ("torch.where(total > 0, total, torch.ones_like(total))", "1"),
+    "weights forgotten": ("if weight is None:", "if True:"),
+    "probabilities for log-probabilities": (".log_softmax(dim=-1) for", ".softmax(dim=-1) for"),
+    "edges and bins swapped": ("teacher_edges, temperature)", "teacher_edges.roll(1, -1), temperature)"),
+    "the last column left out": ("z / temperature).log", "z[..., :-1] / temperature).log"),
+    "weights have a gradient": ("weight.detach()", "weight"),
+}
 BINARY = {
     "sides swapped": ("for z in (student, teacher)", "for z in (teacher, student)"),
     "cross-entropy in place of the divergence": ("(cross_entropy - entropy)", "cross_entropy"),
@@ -165,6 +185,26 @@ def test_the_checks_of_lists_pass_without_a_bug():
 def test_the_reference_table_catches_it_in_a_list(name):
     with pytest.raises((AssertionError, RuntimeError)):
         check_lists(mutant_of(lists, *LISTS[name]))
+
+
+def check_boxes(module):
+    for loss, *row in test_losses.REFERENCE:
+        if loss.__module__ == boxes.__name__:
+            test_losses.test_reference_value_and_gradient(getattr(module, loss.__name__), *row)
+    for loss, sides in zip(test_losses.OF_CELLS, (test_losses.CELLS, test_losses.EDGES)):
+        mine = getattr(module, loss.__name__)
+        test_losses.test_cells_of_no_weight_are_as_if_they_were_not_there(mine, sides)
+        test_losses.test_where_nothing_has_a_weight_the_loss_is_0(mine, sides)
+
+
+def test_the_checks_of_boxes_pass_without_a_bug():
+    check_boxes(mutant_of(boxes, "return", "return"))
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_the_reference_table_catches_it_in_a_box(name):
+    with pytest.raises((AssertionError, RuntimeError, ValueError)):
+        check_boxes(mutant_of(boxes, *BOXES[name]))
 
 
 @pytest.mark.parametrize("name", [*BINARY, "none"])
