@@ -1,7 +1,7 @@
 """What written-out working teaches that answers do not, and what a filter by the final answer keeps.
 
-``python studies/reasoning.py`` writes data/results/reasoning.json; about half an hour on one free core. Pairs
-are draws of questions and first weights; in ``teachers`` each pair has a teacher of its own.
+``python studies/reasoning.py`` writes data/results/reasoning.json; about a quarter of an hour on one free core.
+Pairs are draws of questions and first weights; in ``teachers`` each pair has a teacher of its own.
 """
 
 from dataclasses import replace
@@ -22,14 +22,14 @@ from kdlab.data.reasoning import (
     with_filler,
     worked,
 )
-from kdlab.distill import hard_labels
+from kdlab.distill import distill, hard_labels
 from kdlab.metrics.reasoning import answers_of, majority, percent, right_answers, right_steps
 from kdlab.results import run_studies
-from kdlab.study import compare
+from kdlab.study import Result, compare
 from kdlab.teachers import open_teacher
 from kdlab.teachers.reasoning import TRAINING, taught, write, writer
 
-SEEDS = 8
+SEEDS = 5
 COUNT, MORE, TEST = 1000, 10, 1000  # questions of a student, how many times as many there are, and its test's
 TRIES = 8  # of the teacher at a question, at T = 1
 MARGIN = 2  # points: the smallest difference that matters, stated before the run
@@ -123,14 +123,13 @@ def forms(seeds):
 
 @cache
 def bigger(seeds):
-    """Four layers and ten times the questions, four times the steps: do answers come now?"""
-    steps = {"steps": 4 * TRAINING["steps"]}
+    """Three layers, twice the width, ten times the questions: do answers come now?"""
     arms = {
-        "answers": by_rule(only_answers, MORE, **steps),
-        "filler": by_rule(with_filler, MORE, **steps),
+        "answers": by_rule(only_answers, MORE, steps=2 * TRAINING["steps"]),
+        "filler": by_rule(with_filler, MORE, steps=2 * TRAINING["steps"]),
         "working": by_rule(worked, MORE),
     }
-    student = partial(writer, width=64, layers=4, heads=4)
+    student = partial(writer, width=64, layers=3)
     return measured(arms, seeds, baseline="answers", student=student, learning_rate=0.003)
 
 
@@ -205,7 +204,7 @@ def with_teacher(seed, traces, values):
 @cache
 def teachers(traces, values, seeds):
     """The filter where a right answer is a tenth by chance, or a half, for teachers of so many traces."""
-    names = "all", "kept by the answer", "kept at random", "kept by the vote", "kept by the steps"
+    names = "all", "kept by the answer", "kept by the vote", "kept by the steps"
     data = partial(with_teacher, traces=traces, values=values)
     found = measured({name: FILTERS[name] for name in names}, seeds, data=data, baseline="all")
     of = [data(seed) for seed in found["answers"].seed_list]
@@ -227,42 +226,46 @@ def wrong_steps(d, rows):
 
 @cache
 def rounds(values, seeds):
-    """The student writes the next student's traces, and only those with the right answer are kept."""
-
-    def again(seed):
-        d, names = with_teacher(seed, 150, values), ("round 1", "round 2", "round 3")
-        teacher, sets = d.teacher, {}
-        for name in names:
-            written = write(teacher, d.asked, temperature=1, seed=seed)
-            rows = right_answers(written, d.asked)
-            sets[name] = d.asked.inputs[rows], written[rows]
-            torch.manual_seed(seed)
-            teacher = trained(writer(), *sets[name], seed=seed)
-        return SimpleNamespace(**vars(d), sets=sets)
-
-    arms = {f"round {k}": (lambda d, k=k: learn(*d.sets[f"round {k}"])) for k in (1, 2, 3)}
-    return measured(arms, seeds, data=again, baseline="round 1")
+    """Each student writes the next one's traces, of which those with the right answer are kept."""
+    read = {"teacher": [], "round 1": [], "round 2": [], "round 3": []}
+    for seed in range(seeds):
+        d = with_teacher(seed, 120, values)
+        network = d.teacher
+        for name, found in read.items():
+            if name != "teacher":
+                network = next_one(network, d)
+            written = write(network, d.test)
+            right = {"answers": right_answers(written, d.test), "steps": right_steps(written, d.test)}
+            found.append({what: percent(one) for what, one in right.items()})
+    empty = Result("teacher", {}, METRICS["answers"], margin=MARGIN, planned=seeds, training=TRAINING)
+    return {what: as_result(empty, read, what) for what in ("answers", "steps")}
 
 
-def trained(student, inputs, continuation, *, seed):
-    from kdlab.distill import distill
-
-    tokens, terms, _ = learn(inputs, continuation)
-    distill(student, tokens, terms, seed=seed, **TRAINING)
+def next_one(network, d):
+    """A new student of what ``network`` writes, kept by the answer."""
+    written = write(network, d.asked, temperature=1, seed=d.seed)
+    rows = right_answers(written, d.asked)
+    inputs, terms, _ = learn(d.asked.inputs[rows], written[rows])
+    torch.manual_seed(d.seed)
+    student = writer()
+    distill(student, inputs, terms, seed=d.seed, **TRAINING)
     return student
 
 
 @cache
-def lengths(width, digits, seeds):
-    """Working against answers, for a student of this width and sums of so many digits."""
-    arms = {name: RULES[name] for name in ("answers", "working")}
-    return measured(
-        arms,
-        seeds,
-        data=partial(load, digits=digits),
-        baseline="answers",
-        student=partial(writer, width=width),
-    )
+def lengths(digits, seeds):
+    """Students of four widths on sums of so many digits; the widest also on answers alone."""
+    found = {}
+    for width in WIDTHS:
+        arms = {f"width {width}": by_rule(worked)}
+        if width == max(WIDTHS):
+            arms["answers alone"] = by_rule(only_answers)
+        result = measured(
+            arms, seeds, data=partial(load, digits=digits), baseline=f"width {width}",
+            student=partial(writer, width=width),
+        )  # fmt: skip
+        found |= result["answers"].scores
+    return {"answers": replace(result["answers"], scores=found)}
 
 
 def part(study, what, seeds):
@@ -273,30 +276,23 @@ def parts(title, study, *what):
     return {f"{title}, {one}": partial(part, study, one) for one in what}
 
 
-WIDTHS, LONG, TRACES = (4, 8, 16, 32), (3, 5, 7), (90, 130, 160, 200)
+WIDTHS, LONG, TRACES = (4, 8, 16, 32), (3, 5, 7), (80, 120, 180)
 READ = ("answers", "steps", "shares")
 STUDIES = {
-    **parts("forms", forms, *METRICS),
     **parts("filters", filters, "answers", "steps"),
+    **parts("forms", forms, *METRICS),
     **{
         name: study
         for values in (10, 2)
         for traces in TRACES
         for name, study in parts(
-            f"{values} values, teacher of {traces}",
-            partial(teachers, traces, values),
-            "answers",
-            "steps",
-            "shares",
+            f"{values} values, {traces} traces", partial(teachers, traces, values), *READ
         ).items()
     },
     **{
         name: study
         for digits in LONG
-        for width in WIDTHS
-        for name, study in parts(
-            f"width {width}, {digits} digits", partial(lengths, width, digits), "answers"
-        ).items()
+        for name, study in parts(f"{digits} digits", partial(lengths, digits), "answers").items()
     },
     **parts("rounds, 10 values", partial(rounds, 10), "answers", "steps"),
     **parts("rounds, 2 values", partial(rounds, 2), "answers", "steps"),
