@@ -1,6 +1,6 @@
 """What written-out working teaches that answers do not, and what a filter by the final answer keeps.
 
-``python studies/reasoning.py`` writes data/results/reasoning.json; about a quarter of an hour on one free core.
+``python studies/reasoning.py`` writes data/results/reasoning.json; about twenty minutes on one core.
 Pairs are draws of questions and first weights; in ``teachers`` each pair has a teacher of its own.
 """
 
@@ -29,7 +29,7 @@ from kdlab.study import Result, compare
 from kdlab.teachers import open_teacher
 from kdlab.teachers.reasoning import TRAINING, taught, write, writer
 
-SEEDS = 5
+SEEDS, FEW = 5, 3  # pairs; of the studies that take longest
 COUNT, MORE, TEST = 1000, 10, 1000  # questions of a student, how many times as many there are, and its test's
 TRIES = 8  # of the teacher at a question, at T = 1
 MARGIN = 2  # points: the smallest difference that matters, stated before the run
@@ -130,7 +130,7 @@ def bigger(seeds):
         "working": by_rule(worked, MORE),
     }
     student = partial(writer, width=64, layers=3)
-    return measured(arms, seeds, baseline="answers", student=student, learning_rate=0.003)
+    return measured(arms, min(seeds, FEW), baseline="answers", student=student, learning_rate=0.003)
 
 
 @cache
@@ -204,7 +204,7 @@ def with_teacher(seed, traces, values):
 @cache
 def teachers(traces, values, seeds):
     """The filter where a right answer is a tenth by chance, or a half, for teachers of so many traces."""
-    names = "all", "kept by the answer", "kept by the vote", "kept by the steps"
+    names = "all", "kept by the answer"
     data = partial(with_teacher, traces=traces, values=values)
     found = measured({name: FILTERS[name] for name in names}, seeds, data=data, baseline="all")
     of = [data(seed) for seed in found["answers"].seed_list]
@@ -228,7 +228,7 @@ def wrong_steps(d, rows):
 def rounds(values, seeds):
     """Each student writes the next one's traces, of which those with the right answer are kept."""
     read = {"teacher": [], "round 1": [], "round 2": [], "round 3": []}
-    for seed in range(seeds):
+    for seed in range(min(seeds, FEW)):
         d = with_teacher(seed, 120, values)
         network = d.teacher
         for name, found in read.items():
@@ -237,7 +237,7 @@ def rounds(values, seeds):
             written = write(network, d.test)
             right = {"answers": right_answers(written, d.test), "steps": right_steps(written, d.test)}
             found.append({what: percent(one) for what, one in right.items()})
-    empty = Result("teacher", {}, METRICS["answers"], margin=MARGIN, planned=seeds, training=TRAINING)
+    empty = Result("teacher", {}, METRICS["answers"], margin=MARGIN, planned=FEW, training=TRAINING)
     return {what: as_result(empty, read, what) for what in ("answers", "steps")}
 
 
@@ -261,7 +261,7 @@ def lengths(digits, seeds):
         if width == max(WIDTHS):
             arms["answers alone"] = by_rule(only_answers)
         result = measured(
-            arms, seeds, data=partial(load, digits=digits), baseline=f"width {width}",
+            arms, min(seeds, FEW), data=partial(load, digits=digits), baseline=f"width {width}",
             student=partial(writer, width=width),
         )  # fmt: skip
         found |= result["answers"].scores
