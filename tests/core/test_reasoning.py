@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdlab.data.reasoning import (
+    DIGITS,
     EQUALS,
     FILLER,
     MARK,
@@ -30,6 +31,9 @@ from kdlab.metrics.reasoning import (
     right_steps,
     tokens_until_answer,
 )
+from kdlab.teachers import open_teacher
+from kdlab.teachers.reasoning import taught, write, writer
+from kdlab.teachers.teach import train_teacher
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +136,34 @@ def test_a_loss_on_examples_is_the_cross_entropy_of_what_was_written(asked):
     logits = torch.randn(*tokens.shape, len(TEXT), generator=torch.Generator().manual_seed(0))
     due = F.cross_entropy(logits[:, 5:].flatten(0, 1), worked(asked).flatten())
     torch.testing.assert_close(hard_labels(labels).value(logits, (labels, None, None)), due)
+
+
+def test_the_shipped_teacher_writes_workings_and_errs():
+    asked = questions(40, seed=5)
+    teacher = open_teacher("reasoning")
+    written = write(teacher.network, asked)
+    assert written.shape == (40, DIGITS + 1) and torch.equal(written, write(teacher.network, asked.inputs))
+    assert 0 < teacher.card["accuracy"] < 100 and teacher.card["num_classes"] == len(TEXT)
+
+
+def test_what_is_drawn_follows_from_the_seed():
+    network, asked = writer(), questions(40, seed=5)
+    first, again, other = (write(network, asked, temperature=1, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_writer_begins_with_all_places_alike_and_a_recipe_leaves_the_draws_alone():
+    assert not writer(width=8).place.weight.any()
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    network = taught(10, steps=1)
+    assert torch.equal(torch.rand(1), expected)
+    again = taught(10, steps=1).state_dict()
+    assert all(torch.equal(w, again[name]) for name, w in network.state_dict().items())
+
+
+def test_the_command_trains_it_and_says_how(tmp_path):
+    teacher = train_teacher("reasoning", tmp_path, steps=1, progress=False)
+    assert teacher.card["command"] == "python -m kdlab teach reasoning --steps 1"
+    assert teacher.card["parameters"] == sum(p.numel() for p in teacher.network.parameters())
