@@ -22,10 +22,10 @@ from kdlab.data.reasoning import (
     with_filler,
     worked,
 )
-from kdlab.distill import distill, hard_labels
+from kdlab.distill import hard_labels
 from kdlab.metrics.reasoning import answers_of, majority, percent, right_answers, right_steps
 from kdlab.results import run_studies
-from kdlab.study import Result, compare
+from kdlab.study import compare
 from kdlab.teachers import open_teacher
 from kdlab.teachers.reasoning import TRAINING, taught, write, writer
 
@@ -123,13 +123,12 @@ def forms(seeds):
 
 @cache
 def bigger(seeds):
-    """Three layers, twice the width, ten times the questions: do answers come now?"""
+    """Two layers, twice the width, ten times the questions: do answers come now?"""
     arms = {
         "answers": by_rule(only_answers, MORE, steps=2 * TRAINING["steps"]),
-        "filler": by_rule(with_filler, MORE, steps=2 * TRAINING["steps"]),
         "working": by_rule(worked, MORE),
     }
-    student = partial(writer, width=64, layers=3)
+    student = partial(writer, width=64, layers=2)
     return measured(arms, min(seeds, FEW), baseline="answers", student=student, learning_rate=0.003)
 
 
@@ -225,34 +224,6 @@ def wrong_steps(d, rows):
 
 
 @cache
-def rounds(values, seeds):
-    """Each student writes the next one's traces, of which those with the right answer are kept."""
-    read = {"teacher": [], "round 1": [], "round 2": [], "round 3": []}
-    for seed in range(min(seeds, FEW)):
-        d = with_teacher(seed, 120, values)
-        network = d.teacher
-        for name, found in read.items():
-            if name != "teacher":
-                network = next_one(network, d)
-            written = write(network, d.test)
-            right = {"answers": right_answers(written, d.test), "steps": right_steps(written, d.test)}
-            found.append({what: percent(one) for what, one in right.items()})
-    empty = Result("teacher", {}, METRICS["answers"], margin=MARGIN, planned=FEW, training=TRAINING)
-    return {what: as_result(empty, read, what) for what in ("answers", "steps")}
-
-
-def next_one(network, d):
-    """A new student of what ``network`` writes, kept by the answer."""
-    written = write(network, d.asked, temperature=1, seed=d.seed)
-    rows = right_answers(written, d.asked)
-    inputs, terms, _ = learn(d.asked.inputs[rows], written[rows])
-    torch.manual_seed(d.seed)
-    student = writer()
-    distill(student, inputs, terms, seed=d.seed, **TRAINING)
-    return student
-
-
-@cache
 def lengths(digits, seeds):
     """Students of four widths on sums of so many digits; the widest also on answers alone."""
     found = {}
@@ -294,8 +265,6 @@ STUDIES = {
         for digits in LONG
         for name, study in parts(f"{digits} digits", partial(lengths, digits), "answers").items()
     },
-    **parts("rounds, 10 values", partial(rounds, 10), "answers", "steps"),
-    **parts("rounds, 2 values", partial(rounds, 2), "answers", "steps"),
     **parts("bigger", bigger, "answers"),
 }
 
