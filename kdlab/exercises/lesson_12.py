@@ -9,6 +9,7 @@ from kdlab.exercises.core import Exercise, Mistake, value
 from kdlab.exercises.own import OwnStudy
 from kdlab.exercises.tracing import (
     as_written,
+    by_rule,
     changed,
     kept,
     labels,
@@ -18,6 +19,7 @@ from kdlab.exercises.tracing import (
     two_lengths,
     wrong_share,
 )  # fmt: skip
+from kdlab.teachers.reasoning import TRAINING
 
 WORKING = Exercise(
     "12.1", "The working, by rule", see="A world of sums",
@@ -42,7 +44,11 @@ WORKING = Exercise(
         Mistake("the mark behind the answer", "The mark announces the answer: it stands before it.", as_written(order=lambda s, m, a: (s, a, m))),
         Mistake("another token for the mark", "MARK is a token of its own, neither the equals sign nor a dot.",
             as_written(order=lambda s, m, a: (s, m - MARK + EQUALS, a)), as_written(order=lambda s, m, a: (s, m - MARK + FILLER, a))),
-        Mistake("no sums: the digits again", "Each token is the sum of all digits up to here.", as_written(add=lambda d: d)),
+        Mistake("the wrong end cut off", "The first column of the sums is no sum and goes; you cut off the last, which is the answer.",
+            as_written(part=slice(None, -1)), as_written(part=slice(None, -1), answer=lambda d, s: s[:, -2])),
+        Mistake("no sums: the digits again", "Each token is the sum of all digits up to here.", as_written(add=lambda d: d),
+            as_written(add=lambda d: d, answer=lambda d, s: d.sum(1) % 10),
+            as_written(add=lambda d: d, part=slice(None), answer=lambda d, s: d.sum(1) % 10)),
         Mistake("only neighbours added", "A running sum adds all digits so far, not each two neighbours.",
             as_written(add=lambda d: torch.cat([d[:, :1], d[:, 1:] + d[:, :-1]], 1))),
         Mistake("added from the right", "The sums run from the left: first and second digit, then the third, ...",
@@ -150,12 +156,14 @@ WRONG = Exercise(
             wrong_share(among=lambda r: torch.ones_like(r)), wrong_share(over=lambda w, r: 100 * (w & r).double().mean())),
         Mistake("those with a wrong answer", "The filter keeps the right answers.", wrong_share(among=lambda r: ~r)),
         Mistake("a share of steps", "A trace with one wrong step is a wrong trace: first any over its steps, then the mean over traces.",
-            wrong_share(of=lambda s: (~s).double().mean(1)), wrong_share(of=lambda s: (~s).double().sum(1))),
-        Mistake("only if all steps are wrong", "One wrong step is enough: any, not all.", wrong_share(of=lambda s: (~s).all(1))),
+            wrong_share(of=lambda s: (~s).double().mean(1)), wrong_share(of=lambda s: (~s).double().sum(1)),
+            by_rule(lambda wrong: 100 * wrong.double().mean()), by_rule(lambda wrong: wrong.double().mean())),
+        Mistake("only if all steps are wrong", "One wrong step is enough: any, not all.", wrong_share(of=lambda s: (~s).all(1)),),
         Mistake("those without an error", "That is 100 less what is asked.", wrong_share(of=lambda s: s.all(1))),
         Mistake("a share, not percent", "Times 100.", wrong_share(over=lambda w, r: w[r].double().mean())),
         Mistake("a count", "A share of the kept ones, in percent.", wrong_share(over=lambda w, r: (w & r).sum())),
-        Mistake("only the last step", "An error may stand anywhere.", wrong_share(of=lambda s: ~s[:, -1])),
+        Mistake("only the last step", "An error may stand anywhere.", wrong_share(of=lambda s: ~s[:, -1]),
+            by_rule(lambda wrong: 100 * wrong[:, -1].double().mean())),
         Mistake("only the first step", "An error may stand anywhere.", wrong_share(of=lambda s: ~s[:, 0])),
         Mistake("the first step not checked", "The first step adds the first two digits: it can be wrong as well.", wrong_share(of=lambda s: (~s[:, 1:]).any(1))),
         Mistake("the last step not checked", "The last sum can be wrong even where the answer behind the mark is right.", wrong_share(of=lambda s: (~s[:, :-1]).any(1))),
@@ -185,7 +193,7 @@ class _OwnWorking(OwnStudy):
 
 FEWER = _OwnWorking(
     "12.5", "Every other sum", see="The experiment: what follows the question",
-    arms=("working", "every other sum"), seeds=3,
+    arms=("working", "every other sum"), seeds=3, steps=TRAINING["steps"],
     meaning={
         "helps": "Longer steps helped: then each of them was within the student's reach.",
         "hurts": "A step that adds two digits at once is a harder step: this student needs each sum.",

@@ -160,3 +160,13 @@ def wrong_share(
         return over(of(right), among(answer(written) == answers))
 
     return code
+
+
+def by_rule(over):
+    """The same by the rule's sums: ``over`` is given where those of the kept traces differ from them."""
+
+    def code(digits, written, answers):
+        wrong = written[:, :-2] != digits.cumsum(1)[:, 1:] % 10
+        return over(wrong[written[:, -1] == answers])
+
+    return code

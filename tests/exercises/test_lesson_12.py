@@ -93,6 +93,8 @@ WRONG_ANSWERS = [
     ("12.1", "only mark and answer", lambda d: join(marks(d), d.sum(1) % 10)),
     ("12.1", "the question in front", lambda d: join(d, sums(d), marks(d), d.sum(1) % 10)),
     ("12.1", "multiplied, not added", lambda d: join(s := d.cumprod(1)[:, 1:] % 10, marks(d), s[:, -1])),
+    ("12.1", "the wrong end cut off", lambda d: join((d.cumsum(1) % 10)[:, :-1], marks(d), d.sum(1) % 10)),
+    ("12.1", "no sums: the digits again", lambda d: join(d[:, 1:], marks(d), d.sum(1) % 10)),
     ("12.2", "the question counts too", shifted),
     ("12.2", "not shifted", lambda i, c: masked(torch.cat([i, c], 1)[:, :-1].clone(), i.shape[1])),
     ("12.2", "not shifted", lambda i, c: masked(torch.cat([i, c], 1)[:, :-1].clone(), i.shape[1] - 1)),
@@ -120,6 +122,7 @@ WRONG_ANSWERS = [
     ("12.4", "of all traces", lambda d, w, a: 100 * ((~steps_right(d, w)).any(1) & (w[:, -1] == a)).float().mean()),
     ("12.4", "those with a wrong answer", lambda d, w, a: 100 * (~steps_right(d, w))[w[:, -1] != a].any(1).float().mean()),
     ("12.4", "a share of steps", lambda d, w, a: 100 * (~steps_right(d, w))[w[:, -1] == a].float().mean()),
+    ("12.4", "a share of steps", lambda d, w, a: 100 * (w[:, :-2] != sums(d))[w[:, -1] == a].float().mean()),
     ("12.4", "those without an error", lambda d, w, a: 100 * steps_right(d, w)[w[:, -1] == a].all(1).float().mean()),
     ("12.4", "a share, not percent", lambda d, w, a: loop_of_wrong(d, w, a) / 100),
     ("12.4", "only if all steps are wrong", lambda d, w, a: 100 * (~steps_right(d, w))[w[:, -1] == a].all(1).float().mean()),
@@ -160,8 +163,8 @@ def test_what_is_not_known_is_not_named():
     assert ALL["12.4"].diagnose(lambda d, w, a: d.double().mean() * w.double().std()).name == UNKNOWN
 
 
-def study(scores, baseline="working", margin=2):
-    return Result(baseline, scores, "right answers, %", margin=margin)
+def study(scores, baseline="working", margin=2, steps=300):
+    return Result(baseline, scores, "right answers, %", margin=margin, training={"steps": steps})
 
 
 OWN = {"working": [100.0, 99.9, 100.0], "every other sum": [12.0, 14.0, 10.5]}
@@ -183,5 +186,6 @@ def test_what_makes_it_another_study_is_said():
         (study(OWN, "every other sum"), "another baseline"),
         (study(OWN, margin=1), "another margin"),
         (study(alike), "both arms alike"),
+        (study(OWN, steps=20), "too few steps"),
     ):
         assert ALL["12.5"].diagnose((result, "hurts")).name == name
