@@ -192,6 +192,21 @@ _ALL = [
         "b": "Worth knowing, but whatever it was, its steps cost more.",
         "c": "It is the same for both.",
     }),
+    Question("12.q1", "b", {
+        "a": "Ten times as many were tried, with and without more steps. Nothing moved.",
+        "b": "From digits to answer is one leap that this student cannot make. A written sum turns it into leaps of one addition each.",
+        "c": "The filler arm writes as many tokens and stays where answers are: length alone is not it.",
+    }),
+    Question("12.q2", "a", {
+        "a": "Right by luck is easy with two answers, and such luck passes the filter with all its wrong steps.",
+        "b": "It would be with many possible answers: then luck is rare. With two it is not.",
+        "c": "The filter compares one token. It cannot see steps, whoever wrote them.",
+    }),
+    Question("12.q3", "c", {
+        "a": "Student and teacher have the same size, and a random choice of as many traces did not do it.",
+        "b": "A vote of the teacher with itself uses several samples as well, and did not do it.",
+        "c": "Which traces to keep was decided by answers that the teacher does not know. They are the new information.",
+    }),
     Question("13.q1", "b", {
         "a": "Nothing is wrong with the code: clicks are not taste. What was never shown cannot be clicked.",
         "b": "Clicks happen on what was shown, and popular items are shown more. True taste earns nothing where nobody looked.",
