@@ -16,6 +16,7 @@ import claims  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
 import stuck  # noqa: E402
+import usual  # noqa: E402
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -76,6 +77,8 @@ _bring(ROOT / "notebooks", HERE / "notebooks")
 api_pages.write(HERE / "api")
 (HERE / "claims.md").write_text(claims.claims_page(), encoding="utf-8")
 claims.draw(HERE / "claims.png")
+(HERE / "_extra").mkdir(exist_ok=True)
+usual.csv(HERE / "_extra" / "claims.csv")
 (HERE / "instructors" / "stuck.md").write_text(stuck.page(), encoding="utf-8")
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")

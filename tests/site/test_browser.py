@@ -100,6 +100,23 @@ def test_pages_are_readable_on_a_phone_and_by_everybody(address, browser, name):
     assert not told
 
 
+def test_the_claims_are_filtered_by_word_kind_and_lesson(address, page):
+    page.goto(f"{address}/claims.html")
+    rows = page.locator("#usual tbody tr:visible")
+    everything = rows.count()
+    page.fill("#usual-word", "temperature")
+    assert 0 < rows.count() < everything and f"of {everything} claims" in page.inner_text("#usual-count")
+    page.fill("#usual-word", "")
+    page.select_option("#usual-task", "tables")
+    tables = rows.count()
+    assert 0 < tables < everything
+    page.select_option("#usual-lesson", "13")
+    assert rows.count() < tables
+    page.select_option("#usual-task", "")
+    assert all("recommend" in text.lower() for text in rows.all_inner_texts())
+    assert not page.errors and not page.elsewhere
+
+
 @pytest.mark.skipif(
     not (ROOT / "docs" / "node_modules" / "onnxruntime-web").exists(),
     reason="onnxruntime-web is not there: make site, or npm install --prefix docs",

@@ -1,0 +1,131 @@
+"""What is usually said of distillation, row by row, each with the verdicts that answer it."""
+
+from typing import NamedTuple
+
+from kdlab.checked.stored import Verdict, find, read
+
+HOLDS, PARTLY, DEPENDS = "holds here", "holds in part", "it depends"
+FAILS, OPEN = "does not hold here", "open"
+ANSWERS = (HOLDS, PARTLY, DEPENDS, FAILS, OPEN)
+
+
+class Evidence(NamedTuple):
+    """A lesson's verdict, and whether its own claim speaks for the usual one or against it."""
+
+    verdict: Verdict
+    speaks_for: bool
+
+    @property
+    def says(self):
+        """True, False, or None: for or against the usual claim, or nothing.
+
+        That there is no difference that matters speaks against a claim that there is one.
+        """
+        if self.verdict.answer == "held":
+            return self.speaks_for
+        if self.verdict.answer == "refuted":
+            return not self.speaks_for
+        return False if self.verdict.answer == "same" and self.speaks_for else None
+
+
+class Usual(NamedTuple):
+    """A usual claim in our words.
+
+    Attributes
+    ----------
+    name, topic, claim : str
+    said_by : str
+        Who says it, with a source.
+    status : str
+        How well that was checked.
+    tested : str
+        What the course did; empty where it cannot be tested at this scale.
+    turns : str
+        What would change the answer; or why it cannot be settled here.
+    evidence : tuple of Evidence
+    """
+
+    name: str
+    topic: str
+    claim: str
+    said_by: str
+    status: str
+    tested: str
+    turns: str
+    evidence: tuple
+
+    @property
+    def answer(self):
+        """In words, from the verdicts alone: one of ``ANSWERS``.
+
+        It holds in part where some verdicts speak for it and the others say nothing; one that speaks against
+        a claim made in general, and none for it, is enough for it not to hold.
+        """
+        said = {one.says for one in self.evidence}
+        if {True, False} <= said:
+            return DEPENDS
+        if True in said:
+            return PARTLY if None in said else HOLDS
+        return FAILS if False in said else OPEN
+
+    @property
+    def lessons(self):
+        return sorted({one.verdict.lesson for one in self.evidence})
+
+
+def usual_claims():
+    """All of them, by name, as :class:`Usual`.
+
+    Raises
+    ------
+    ValueError
+        If one points to a verdict that is not stored.
+    """
+    found = {}
+    for entry in read("claims")["claim"]:
+        evidence = entry.pop("evidence", [])
+        entry["evidence"] = tuple(
+            Evidence(find(one["lesson"], one["verdict"]), one.get("speaks", "for") == "for")
+            for one in evidence
+        )
+        found[entry["name"]] = Usual(**{"tested": "", **entry})
+    return found
+
+
+def table(claims=None):
+    """A pandas.DataFrame with a row a verdict: under each usual claim what answers it."""
+    import pandas as pd
+
+    rows = []
+    for usual in (usual_claims() if claims is None else claims).values():
+        for one in usual.evidence or (None,):
+            verdict = one and one.verdict
+            rows.append(
+                {
+                    "topic": usual.topic,
+                    "usual claim": usual.claim,
+                    "answer": usual.answer,
+                    "tested as": verdict.claim if verdict else "not tested",
+                    "speaks": {True: "for", False: "against", None: "neither"}[one.says] if one else "",
+                    "verdict": verdict.answer if verdict else "",
+                    "difference": verdict.difference if verdict else "",
+                    "95 % interval": verdict.interval if verdict else "",
+                    "margin": verdict.margin if verdict else "",
+                    "pairs": verdict.pairs if verdict else "",
+                    "compared with": verdict.compared if verdict else "",
+                    "lesson": verdict.lesson if verdict else "",
+                    "said by": usual.said_by,
+                    "status": usual.status,
+                    "what was tested": usual.tested,
+                    "what would change it": usual.turns,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def rows_by_topic(claims=None):
+    """The verdicts as rows of :func:`kdlab.plots.draw_forest`, by topic."""
+    found = {}
+    for usual in (usual_claims() if claims is None else claims).values():
+        found.setdefault(usual.topic, []).extend(one.verdict.row() for one in usual.evidence)
+    return {topic: rows for topic, rows in found.items() if rows}

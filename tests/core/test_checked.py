@@ -1,0 +1,177 @@
+import re
+
+import pytest
+
+from kdlab import plots
+from kdlab.checked import decide, picture, usual_claims, verdicts
+from kdlab.checked.path import questions
+from kdlab.checked.stored import Verdict, find, read
+from kdlab.checked.usual import (
+    ANSWERS,
+    DEPENDS,
+    FAILS,
+    HOLDS,
+    OPEN,
+    PARTLY,
+    Evidence,
+    Usual,
+    rows_by_topic,
+    table,
+)
+
+ROW = ("00", "00 · First", "it helps", "held", "+4.2", "+2.4 to +6.1", "1 point", "10", "labels, 70.0 %")
+
+
+def verdict(answer, claim="it helps"):
+    return Verdict(*ROW)._replace(answer=answer, claim=claim)
+
+
+def usual(*evidence):
+    return Usual("x", "topic", "claim", "somebody", "read", "a run", "more of it", evidence)
+
+
+def test_every_usual_claim_points_to_verdicts_that_are_stored_and_says_all_that_it_must():
+    claims = usual_claims()
+    assert len({one.claim for one in claims.values()}) == len(claims) > 20
+    for one in claims.values():
+        assert one.answer in ANSWERS and all(
+            [one.topic, one.said_by, one.status, one.turns, one.tested or not one.evidence]
+        )
+        assert one.evidence or "cannot" in one.turns, one.name
+        assert len({e.verdict for e in one.evidence}) == len(one.evidence)
+
+
+def test_no_text_of_a_claim_or_the_path_types_a_measured_number():
+    texts = [one.tested + one.turns for one in usual_claims().values()]
+    texts += [choice.do for question in questions().values() for choice in question.choices.values()]
+    for text in texts:
+        assert not re.search(r"\d\s*(%|points?\b)|[+-]\d|\d\.\d", text), text
+
+
+@pytest.mark.parametrize(
+    "answer, speaks_for, says",
+    [
+        ("held", True, True), ("held", False, False), ("refuted", True, False), ("refuted", False, True),
+        ("same", True, False), ("same", False, None), ("open", True, None), ("open", False, None),
+    ],
+)  # fmt: skip
+def test_what_a_verdict_says_of_a_usual_claim(answer, speaks_for, says):
+    assert Evidence(verdict(answer), speaks_for).says is says
+
+
+@pytest.mark.parametrize(
+    "words, answer",
+    [
+        (["held"], HOLDS), (["held", "open"], PARTLY), (["held", "refuted"], DEPENDS),
+        (["same", "open"], FAILS), (["open"], OPEN), ([], OPEN), (["held", "same", "open"], DEPENDS),
+    ],
+)  # fmt: skip
+def test_the_answer_to_a_usual_claim_follows_from_its_verdicts(words, answer):
+    assert usual(*(Evidence(verdict(word), True) for word in words)).answer == answer
+
+
+def test_the_table_has_a_row_a_verdict_and_the_forest_all_of_them():
+    claims = usual_claims()
+    behind = sum(max(1, len(one.evidence)) for one in claims.values())
+    shown = table()
+    assert len(shown) == behind and set(shown["usual claim"]) == {one.claim for one in claims.values()}
+    rows = [row for group in rows_by_topic().values() for row in group]
+    assert len(rows) == sum(len(one.evidence) for one in claims.values())
+    assert all(row.low <= row.mean <= row.high for row in rows)
+    unasked = usual()
+    assert (
+        table({"x": unasked})["tested as"].tolist() == ["not tested"] and rows_by_topic({"x": unasked}) == {}
+    )
+
+
+def test_a_row_of_a_lessons_table_is_read_with_unit_and_sign():
+    row = Verdict(*ROW).row()
+    assert (row.mean, row.low, row.high, row.margin, row.unit, row.gain) == (4.2, 2.4, 6.1, 1.0, "points", 1)
+    lower = Verdict(*ROW)._replace(margin="0.1 bits, lower is better").row("other words")
+    assert (lower.claim, lower.unit, lower.margin, lower.gain) == ("other words", "bits", 0.1, -1)
+    assert Verdict(*ROW).told() == "held: +4.2 points (+2.4 to +6.1)"
+
+
+def test_a_verdict_that_is_not_stored_is_said_with_the_nearest():
+    first = verdicts()[0]
+    assert find(first.lesson, first.claim) == first
+    with pytest.raises(ValueError, match=f"lesson {first.lesson} has no verdict on .*did you mean"):
+        find(first.lesson, first.claim[:-1])
+    with pytest.raises(ValueError, match="no verdict of a lesson '99' is stored; there are those of 00, 01"):
+        find("99", "x")
+
+
+def test_the_picture_has_each_tested_claim_with_its_answer_and_says_so_in_words():
+    figure = picture.draw()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    tested = [one for one in usual_claims().values() if one.evidence]
+    assert sum(text in ANSWERS for text in texts) == len(tested)
+    assert "".join(tested[0].claim.split()) in "".join("".join(texts).split())
+    assert "It depends: 1 for it, 1 against it." in picture.in_words(
+        {"x": usual(Evidence(verdict("held"), True), Evidence(verdict("refuted"), True))}
+    )
+    plots.canvas.plt.close(figure)
+    with pytest.raises(ValueError, match="at least one with a verdict, got none"):
+        picture.draw({"x": usual()})
+
+
+@pytest.mark.parametrize("difference, interval, answer, speaks_for", [
+    ("-4.0", "-5.0 to -3.0", "held", True),  # "it costs points"
+    ("+4.0", "+3.0 to +5.0", "held", True),
+    ("-4.0", "-5.0 to -3.0", "refuted", False),
+    ("+4.0", "+3.0 to +5.0", "refuted", False),
+])  # fmt: skip
+def test_what_speaks_for_a_claim_is_drawn_to_the_right(difference, interval, answer, speaks_for):
+    row = verdict(answer)._replace(difference=difference, interval=interval)
+    figure = picture.draw({"x": usual(Evidence(row, speaks_for))})
+    marks = [
+        line for line in figure.axes[0].lines if line.get_marker() in "os" and len(line.get_xdata()) == 1
+    ]
+    assert [float(line.get_xdata()[0]) for line in marks] == [4.0]
+    plots.canvas.plt.close(figure)
+
+
+def walks(answers=()):
+    """Every path of answers from the first question to an end."""
+    path = decide(**dict(answers))
+    if path.next is None:
+        yield path
+    else:
+        for choice in path.next.choices:
+            yield from walks((*answers, (path.next.name, choice)))
+
+
+def test_every_path_ends_and_every_question_and_answer_lies_on_one():
+    met, ends = set(), [*walks()]
+    for path in ends:
+        met |= {(question.name, choice.says) for question, choice in path.steps}
+        names = [question.name for question, _ in path.steps]
+        assert len(set(names)) == len(names)
+        assert str(path).endswith("That is all.")
+    assert met == {(q.name, c.says) for q in questions().values() for c in q.choices.values()}
+    assert {entry["name"] for entry in read("path")["question"]} == set(questions())
+
+
+def test_the_path_shows_the_verdicts_behind_each_step_and_what_to_answer_next():
+    start = decide()
+    assert start.steps == [] and all(f"alone='{name}'" in str(start) for name in start.next.choices)
+    step = decide(alone="no", teacher="no")
+    (_, last) = step.steps[-1]
+    assert step.next is None and last.why
+    for one in last.why:
+        assert f"lesson {one.lesson}, {one.claim!r}: {one.answer}: " in str(step)
+
+
+@pytest.mark.parametrize(
+    "answers, message",
+    [
+        ({"aloen": "no"}, "no question is called 'aloen'; did you mean 'alone'"),
+        ({"alone": "perhaps"}, "alone is answered by 'yes', 'not measured', 'no', got 'perhaps'"),
+        ({"alone": True}, "alone is answered by .*, got True"),
+        ({"alone": "yes", "pool": "yes"}, "pool does not come up on this path, which is at the end"),
+        ({"pool": "yes"}, "pool does not come up on this path, which is at alone"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_said(answers, message):
+    with pytest.raises(ValueError, match=message):
+        decide(**answers)
