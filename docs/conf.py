@@ -12,6 +12,7 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 
 import accessible  # noqa: E402
 import api_pages  # noqa: E402
+import bank  # noqa: E402
 import claims  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
@@ -80,6 +81,7 @@ claims.draw(HERE / "claims.png")
 (HERE / "_extra").mkdir(exist_ok=True)
 usual.csv(HERE / "_extra" / "claims.csv")
 (HERE / "instructors" / "stuck.md").write_text(stuck.page(), encoding="utf-8")
+(HERE / "instructors" / "bank.md").write_text(bank.page(), encoding="utf-8")
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")
 

@@ -19,9 +19,12 @@ from kdlab.study import Result, what_held
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
+import bank  # noqa: E402
 import claims  # noqa: E402
 
 from kdlab.checked import usual_claims  # noqa: E402
+from kdlab.exercises import all_exercises  # noqa: E402
+from kdlab.exercises.questions import QUESTIONS  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
@@ -150,6 +153,22 @@ def test_every_usual_claim_is_on_the_claims_page_with_its_verdicts_and_in_the_cs
         for found in one.evidence:
             assert f"{found.verdict.claim}: <b>{found.verdict.answer}</b>" in text
             assert found.verdict.claim in lines
+
+
+def test_the_bank_has_every_exit_question_with_its_answer_and_every_exercise(tmp_path, capsys):
+    page = bank.page()
+    for question in QUESTIONS.values():
+        assert page.count(f"**{question.id}**") == 1 and question.why[question.right] in page
+    for id, exercise in all_exercises().items():
+        assert f"| {id} | " in page, exercise.title
+    bank.main(["--gift", str(tmp_path / "bank.gift")])
+    assert f"{len(QUESTIONS)} questions" in capsys.readouterr().out
+    written = (tmp_path / "bank.gift").read_text(encoding="utf-8")
+    for entry in written.split("::[markdown]")[1:]:
+        options = entry[entry.index("{\n") :].split("\n}")[0].splitlines()[1:]
+        assert sorted(line[0] for line in options)[:1] == ["="] and len(options) >= 2
+        assert sum(line.startswith("=") for line in options) == 1
+        assert all(len(re.findall(r"(?<!\\)#", line)) == 1 for line in options)
 
 
 def test_figures_keep_their_words_and_their_size_on_the_site(site):
