@@ -1,7 +1,7 @@
 """The question bank: every exit question of the course with its answer, and every exercise, by lesson.
 
-``python docs/bank.py --gift bank.gift`` writes the exit questions as a learning platform imports them (Moodle's
-GIFT format); the site shows them all as a page.
+``python docs/bank.py --gift FILE`` writes the exit questions in GIFT, which Moodle and others import;
+the site shows them all as a page.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from kdlab.exercises.questions import QUESTIONS  # noqa: E402
 
 HEAD = """# Question bank
 
-Every exit question of the course with its answer and what each option is told; then what each exercise asks and
-how long it takes. All of it is read from the lessons. `python docs/bank.py --gift bank.gift` writes the
+Every exit question of the course with its answer and what each option is told; then the exercises and how
+long each takes. All of it is read from the lessons. `python docs/bank.py --gift bank.gift` writes the
 questions in GIFT, which Moodle and others import. Questions for an exam on paper are [apart](exam.md).
 """
 ASKED = re.compile(r"^\*\*(\d+\.q\d)\*\*\s+(.+?)(?=^\*\*\d+\.q\d\*\*|\Z)", re.M | re.S)

@@ -6,7 +6,7 @@ from kdlab.checked import usual_claims
 from kdlab.checked.stored import read
 from kdlab.checked.usual import ANSWERS, table
 
-HEAD = ("usual claim", "answer", "verdicts behind it", "who says it", "what was tested, what would change it")
+HEAD = ("usual claim", "answer", "verdicts behind it")
 FILTERS = """<form class="usual-filters" id="usual-filters" onsubmit="return false">
 <label>Word <input type="search" id="usual-word" autocomplete="off"></label>
 {selects}
@@ -56,13 +56,21 @@ def _row(usual, lessons):
     behind = "".join(f"<li>{_verdict(one.verdict, lessons)}</li>" for one in usual.evidence)
     data = {"task": tasks_of(usual), "lesson": usual.lessons, "answer": [usual.answer]}
     marks = "".join(f' data-{key}="{escape("|".join(value))}"' for key, value in data.items())
-    said = f"{escape(usual.said_by)}<br><small>{escape(usual.status)}</small>"
-    tested = f"{escape(usual.tested)}<br><small>{escape(usual.turns)}</small>"
+    more = "".join(
+        f"<p><b>{head}</b> {escape(text)}</p>"
+        for head, text in (
+            ("Who says it:", f"{usual.said_by} ({usual.status})."),
+            ("Tested here:", f"{usual.tested}."),
+            ("What would change it:", usual.turns),
+        )
+        if text != "."
+    )
     return (
         f'<tr id="{usual.name}"{marks}><th scope="row">{escape(usual.claim)} '
         f'<a class="usual-link" href="#{usual.name}" aria-label="link to this claim">#</a><br>'
-        f"<small>{escape(usual.topic)}</small></th><td><b>{usual.answer}</b></td>"
-        f"<td><ul>{behind}</ul></td><td>{said}</td><td>{tested}</td></tr>"
+        f"<small>{escape(usual.topic)}</small>"
+        f"<details><summary>who says it, what was tested</summary>{more}</details></th>"
+        f"<td><b>{usual.answer}</b></td><td><ul>{behind}</ul></td></tr>"
     )
 
 

@@ -29,20 +29,10 @@ class Evidence(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """A usual claim in our words.
+    """A usual claim in our words: who says it, and how well that was checked (``status``).
 
-    Attributes
-    ----------
-    name, topic, claim : str
-    said_by : str
-        Who says it, with a source.
-    status : str
-        How well that was checked.
-    tested : str
-        What the course did; empty where it cannot be tested at this scale.
-    turns : str
-        What would change the answer; or why it cannot be settled here.
-    evidence : tuple of Evidence
+    ``tested`` is what the course did, empty where nothing can be tested at this scale; ``turns`` is what
+    would change the answer, or why there is none.
     """
 
     name: str

@@ -125,8 +125,9 @@ def test_the_demo_reads_a_drawing_and_the_slider_softens_it(address, page):
     page.goto(f"{address}/demo.html")
     page.wait_for_selector("#demo[data-ready=yes]", timeout=60_000)
     teacher = page.locator("#demo-answers section").first
-    for digit in range(2):
-        page.click("#demo-example")
+    for digit in range(2):  # it opens with the first
+        if digit:
+            page.click("#demo-example")
         page.wait_for_function(
             f"document.querySelector('#demo-answers section').dataset.answer === '{digit}'", timeout=60_000
         )
