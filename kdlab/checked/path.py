@@ -8,9 +8,10 @@ from kdlab.names import nearest, shown
 
 
 class Choice(NamedTuple):
-    """An answer to a question: what to do then, the verdicts behind it, and where to go."""
+    """An answer to a question: what to do then, in short and in full, the verdicts behind it, where to go."""
 
     says: str
+    short: str
     do: str
     why: tuple
     next: str
@@ -48,6 +49,7 @@ def questions():
         choices = {
             one["name"]: Choice(
                 one["says"],
+                one["short"],
                 one["do"],
                 tuple(find(*pointer) for pointer in one.get("why", [])),
                 one.get("next", ""),

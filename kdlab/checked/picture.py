@@ -55,8 +55,8 @@ def in_words(claims=None):
         counts = [
             (look["says"], sum(one.says is says for one in usual.evidence)) for says, look in LOOKS.items()
         ]
-        behind = ", ".join(f"{count} {says}" for says, count in counts if count) or "not tested"
-        told.append(f"{usual.claim} {usual.answer.capitalize()}: {behind}.")
+        behind = ", ".join(f"{count} {says}" for says, count in counts if count)
+        told.append(f"{usual.claim} {usual.answer.capitalize()}{f': {behind}' * bool(behind)}.")
     return " ".join(told)
 
 
@@ -94,12 +94,7 @@ def _canvas(depth):
 
 def _mark(axis, one, place):
     """A verdict's interval and mean, in its margins, turned so that what the usual claim says is right."""
-    row, look = one.verdict.row(), LOOKS[one.says]
-    turn = row.gain * (1 if one.speaks_for else -1) / row.margin
-    if row.answer in ("held", "refuted") and one.says is not (turn * row.mean > 0):
-        turn = -turn  # its own claim is that something costs, or changes nothing
-    low, high = sorted((turn * row.low, turn * row.high))
-    mean = turn * row.mean
+    (mean, low, high), look = one.in_margins, LOOKS[one.says]
     inside = [min(max(end, -FURTHEST), FURTHEST) for end in (low, high)]
     line = {"color": look["color"], "clip_on": False}
     axis.plot(inside, [place] * 2, linewidth=1.3, linestyle="-", marker="", **line)

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from kdlab.estimates import LEVEL, Estimate, holm
 from kdlab.names import nearest
 from kdlab.plots.claims import Row
 from kdlab.verdicts import LOWER
@@ -39,6 +40,12 @@ class Verdict(NamedTuple):
             -1 if self.margin.endswith(LOWER) else 1, words=("more", "less"),
         )  # fmt: skip
 
+    def estimate(self):
+        """Mean, spread and pairs again, as far as the printed interval tells."""
+        row = self.row()
+        about = {"margin": row.margin, "unit": row.unit, "gain": row.gain}
+        return Estimate.of_interval(row.mean, row.low, row.high, int(self.pairs), **about)
+
     def told(self):
         """ "held: +4.2 points (+2.4 to +6.1)"."""
         return f"{self.answer}: {self.row().told()}"
@@ -60,6 +67,22 @@ def find(lesson, claim):
     if claim not in of_lesson:
         raise ValueError(f"lesson {lesson} has no verdict on {claim!r}{nearest(claim, of_lesson)}")
     return of_lesson[claim]
+
+
+def after_holm(found=None):
+    """The verdicts, *open* where a word does not survive Holm's correction for all of them.
+
+    A word rests on a difference where the interval leaves 0 out, and otherwise on there being none that matters.
+    """
+    found = verdicts() if found is None else found
+    adjusted = holm([_p(one) for one in found])
+    return tuple(one if p <= 1 - LEVEL else one._replace(answer="open") for one, p in zip(found, adjusted))
+
+
+def _p(one):
+    estimate = one.estimate()
+    low, high = estimate.interval()
+    return estimate.p_difference if low * high > 0 else estimate.p_same
 
 
 def read(name):

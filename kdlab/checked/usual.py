@@ -6,7 +6,8 @@ from kdlab.checked.stored import Verdict, find, read
 
 HOLDS, PARTLY, DEPENDS = "holds here", "holds in part", "it depends"
 FAILS, OPEN = "does not hold here", "open"
-ANSWERS = (HOLDS, PARTLY, DEPENDS, FAILS, OPEN)
+COUNTED, UNTESTED = "counted, no verdict", "not tested"
+ANSWERS = (HOLDS, PARTLY, DEPENDS, FAILS, OPEN, COUNTED, UNTESTED)
 
 
 class Evidence(NamedTuple):
@@ -27,12 +28,21 @@ class Evidence(NamedTuple):
             return not self.speaks_for
         return False if self.verdict.answer == "same" and self.speaks_for else None
 
+    @property
+    def in_margins(self):
+        """Mean, low and high in the verdict's margins, above 0 where they go as the usual claim says."""
+        row = self.verdict.row()
+        turn = row.gain * (1 if self.speaks_for else -1) / row.margin
+        if row.answer in ("held", "refuted") and self.says is not (turn * row.mean > 0):
+            turn = -turn  # its own claim is that something costs, or changes nothing
+        return turn * row.mean, *sorted((turn * row.low, turn * row.high))
+
 
 class Usual(NamedTuple):
     """A usual claim in our words: who says it, and how well that was checked (``status``).
 
-    ``tested`` is what the course did, empty where nothing can be tested at this scale; ``turns`` is what
-    would change the answer, or why there is none.
+    ``tested`` is what the course did, or counted where there is no evidence, and empty where it did nothing;
+    ``turns`` is what would change the answer, or why there is none.
     """
 
     name: str
@@ -48,9 +58,12 @@ class Usual(NamedTuple):
     def answer(self):
         """In words, from the verdicts alone: one of ``ANSWERS``.
 
-        It holds in part where some verdicts speak for it and the others say nothing; one that speaks against
-        a claim made in general, and none for it, is enough for it not to hold.
+        Without any it was counted, if something was done, or not tested. It holds in part where some verdicts
+        speak for it and the others say nothing; one that speaks against a claim made in general, and none for
+        it, is enough for it not to hold.
         """
+        if not self.evidence:
+            return COUNTED if self.tested else UNTESTED
         said = {one.says for one in self.evidence}
         if {True, False} <= said:
             return DEPENDS
@@ -82,6 +95,29 @@ def usual_claims():
     return found
 
 
+def overview(claims=None):
+    """A pandas.DataFrame with a row a usual claim: its answer, and how many verdicts say what."""
+    import pandas as pd
+
+    rows = []
+    for usual in (usual_claims() if claims is None else claims).values():
+        said = [one.says for one in usual.evidence]
+        counts = {"for": said.count(True), "against": said.count(False), "open": said.count(None)}
+        about = {"topic": usual.topic, "usual claim": usual.claim, "answer": usual.answer}
+        rows.append({**about, **counts, "lessons": ", ".join(usual.lessons)})
+    return pd.DataFrame(rows)
+
+
+def scrolled(frame, *, pixels=400):
+    """A long table for a notebook, to be scrolled: whole texts, no row numbers."""
+    import pandas as pd
+    from IPython.display import HTML
+
+    with pd.option_context("display.max_colwidth", None):
+        inside = frame.to_html(index=False, justify="left")
+    return HTML(f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">{inside}</div>')
+
+
 def table(claims=None):
     """A pandas.DataFrame with a row a verdict: under each usual claim what answers it."""
     import pandas as pd
@@ -95,7 +131,7 @@ def table(claims=None):
                     "topic": usual.topic,
                     "usual claim": usual.claim,
                     "answer": usual.answer,
-                    "tested as": verdict.claim if verdict else "not tested",
+                    "tested as": verdict.claim if verdict else usual.answer,
                     "speaks": {True: "for", False: "against", None: "neither"}[one.says] if one else "",
                     "verdict": verdict.answer if verdict else "",
                     "difference": verdict.difference if verdict else "",

@@ -3,21 +3,27 @@ import re
 import pytest
 
 from kdlab import plots
-from kdlab.checked import decide, picture, usual_claims, verdicts
+from kdlab.checked import chart, decide, form, picture, usual_claims, verdicts
 from kdlab.checked.path import questions
-from kdlab.checked.stored import Verdict, find, read
+from kdlab.checked.stored import Verdict, after_holm, find, read
 from kdlab.checked.usual import (
     ANSWERS,
+    COUNTED,
     DEPENDS,
     FAILS,
     HOLDS,
     OPEN,
     PARTLY,
+    UNTESTED,
     Evidence,
     Usual,
+    overview,
     rows_by_topic,
+    scrolled,
     table,
 )
+from kdlab.estimates import Estimate
+from kdlab.results import load_results
 
 ROW = ("00", "00 · First", "it helps", "held", "+4.2", "+2.4 to +6.1", "1 point", "10", "labels, 70.0 %")
 
@@ -63,11 +69,21 @@ def test_what_a_verdict_says_of_a_usual_claim(answer, speaks_for, says):
     "words, answer",
     [
         (["held"], HOLDS), (["held", "open"], PARTLY), (["held", "refuted"], DEPENDS),
-        (["same", "open"], FAILS), (["open"], OPEN), ([], OPEN), (["held", "same", "open"], DEPENDS),
+        (["same", "open"], FAILS), (["open"], OPEN), ([], COUNTED), (["held", "same", "open"], DEPENDS),
     ],
 )  # fmt: skip
 def test_the_answer_to_a_usual_claim_follows_from_its_verdicts(words, answer):
     assert usual(*(Evidence(verdict(word), True) for word in words)).answer == answer
+
+
+def test_what_was_not_measured_is_not_open():
+    assert usual()._replace(tested="").answer == UNTESTED
+    shown = overview({"x": usual(), "y": usual(Evidence(verdict("held"), False))})
+    assert shown[["answer", "for", "against", "open"]].values.tolist() == [
+        [COUNTED, 0, 0, 0],
+        [FAILS, 0, 1, 0],
+    ]
+    assert "max-height: 300px" in scrolled(shown, pixels=300).data
 
 
 def test_the_table_has_a_row_a_verdict_and_the_forest_all_of_them():
@@ -79,9 +95,7 @@ def test_the_table_has_a_row_a_verdict_and_the_forest_all_of_them():
     assert len(rows) == sum(len(one.evidence) for one in claims.values())
     assert all(row.low <= row.mean <= row.high for row in rows)
     unasked = usual()
-    assert (
-        table({"x": unasked})["tested as"].tolist() == ["not tested"] and rows_by_topic({"x": unasked}) == {}
-    )
+    assert table({"x": unasked})["tested as"].tolist() == [COUNTED] and rows_by_topic({"x": unasked}) == {}
 
 
 def test_a_row_of_a_lessons_table_is_read_with_unit_and_sign():
@@ -90,6 +104,36 @@ def test_a_row_of_a_lessons_table_is_read_with_unit_and_sign():
     lower = Verdict(*ROW)._replace(margin="0.1 bits, lower is better").row("other words")
     assert (lower.claim, lower.unit, lower.margin, lower.gain) == ("other words", "bits", 0.1, -1)
     assert Verdict(*ROW).told() == "held: +4.2 points (+2.4 to +6.1)"
+
+
+def test_a_printed_verdict_gives_back_its_spread_and_what_would_settle_it():
+    lost = load_results("logit_losses").results["clean"].estimate("correlation")
+    mean, low, high = map(float, lost.numbers())
+    printed = Verdict(*ROW)._replace(difference=f"{mean}", interval=f"{low:+} to {high:+}", pairs="8")
+    again = printed.estimate()
+    assert (
+        again.se == pytest.approx(lost.se, abs=0.06)
+        and again.df == 7
+        and again.interval()[0] == pytest.approx(low)
+    )
+    assert again.needed == pytest.approx(lost.needed, rel=0.2)
+    lower = printed._replace(margin="0.1 bits, lower is better").estimate()
+    assert (lower.gain, lower.margin, lower.unit) == (-1, 0.1, "bits")
+    for pairs, low in ((1, 0.0), (5, 3.0)):
+        with pytest.raises(
+            ValueError, match=f"at least 2 pairs and its mean inside, got {pairs} and {low} <= 1.0 <= 2"
+        ):
+            Estimate.of_interval(1.0, low, 2.0, pairs, margin=1)
+
+
+def test_many_verdicts_together_are_held_to_more_than_each_alone():
+    clear = verdict("held")
+    faint = clear._replace(difference="+2.0", interval="+0.1 to +3.9")
+    alike = clear._replace(answer="same", difference="+0.0", interval="-0.2 to +0.2")
+    assert [one.answer for one in after_holm((faint,))] == ["held"]
+    untold = clear._replace(answer="open", difference="+1.0", interval="-4.0 to +6.0")
+    kept = [one.answer for one in after_holm((clear, faint, alike, untold))]
+    assert kept == ["held", "open", "same", "open"]
 
 
 def test_a_verdict_that_is_not_stored_is_said_with_the_nearest():
@@ -175,3 +219,46 @@ def test_the_path_shows_the_verdicts_behind_each_step_and_what_to_answer_next():
 def test_an_answer_that_does_not_fit_is_said(answers, message):
     with pytest.raises(ValueError, match=message):
         decide(**answers)
+
+
+def test_the_chart_has_every_question_and_answer_and_the_answers_given_in_bold():
+    figure = chart.draw(alone="no", teacher="no")
+    texts = figure.axes[0].texts
+    shown = "".join("".join(text.get_text() for text in texts).split())
+    for question in questions().values():
+        assert "".join(question.asks.split()) in shown and question.asks in chart.in_words()
+        for choice in question.choices.values():
+            assert "".join((choice.says + choice.short).split()) in shown
+    answered = [text.get_text() for text in texts if text.get_color() == chart.TAKEN]
+    assert "keep it as the baseline" in answered and "do not distil from it. End." in answered
+    assert "do not distil. End." not in answered
+    plots.canvas.plt.close(figure)
+    with pytest.raises(ValueError, match="no question is called"):
+        chart.draw(aloen="no")
+
+
+def test_nothing_in_the_chart_runs_into_what_stands_beside_it():
+    figure = chart.draw(alone="no", teacher="yes", knows="same data", pool="no", answers="classes")
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
+    for i, box in enumerate(boxes):
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert not [other for other in boxes[i + 1 :] if box.overlaps(other)]
+    plots.canvas.plt.close(figure)
+
+
+def test_the_form_asks_what_comes_up_and_says_what_the_function_says():
+    asked = form.ask()
+    *rows, said = asked.children
+
+    def shown():
+        return [row.children[0].value for row in rows if row.layout.display == ""]
+
+    known = [*questions().values()]
+    assert shown() == [known[0].asks] and "Is the" not in said.value
+    rows[0].children[1].value = "no"
+    assert shown() == [known[0].asks, known[1].asks]
+    rows[1].children[1].value = "no"
+    assert "That is all." in said.value and "lesson 09" in said.value
+    rows[0].children[1].value = "yes"
+    assert shown() == [known[0].asks] and "That is all." in said.value
