@@ -3,7 +3,6 @@
 from html import escape
 
 from kdlab.checked import usual_claims
-from kdlab.checked.stored import read
 from kdlab.checked.usual import ANSWERS, table
 
 HEAD = ("usual claim", "answer", "verdicts behind it")
@@ -21,8 +20,7 @@ def csv(path):
 
 def tasks_of(usual):
     """The kinds of data that a claim was tested on."""
-    by_lesson = read("claims")["tasks"]
-    return sorted({by_lesson.get(lesson, "images") for lesson in usual.lessons})
+    return sorted({one.task for one in usual.evidence})
 
 
 def markup(lessons):

@@ -3,6 +3,7 @@
 import textwrap
 
 from kdlab.checked.path import decide, questions
+from kdlab.checked.picture import LETTERS
 from kdlab.plots import canvas
 
 WIDTH, LEFT, RIGHT = 8, 2.8, 5.25  # inches: the figure, where answers begin, and where advice does
@@ -47,7 +48,7 @@ def in_words():
 
 def show(**answers):
     """Show it in a notebook, with its words as alt text."""
-    canvas.show(draw(**answers), f"The path to a decision, question by question. {in_words()}")
+    canvas.show(draw(**answers), f"The path to a decision, question by question. {in_words()}", **LETTERS)
 
 
 def _asked(question, number):

@@ -14,6 +14,7 @@ LOOKS = {
 WIDE = 50  # characters of a claim in a line
 STEP, GAP = 0.095, 0.09  # inches from verdict to verdict, and from claim to claim
 TEXT, PLOT, WIDTH = 3.5, 2.9, 8  # inches: the claims, the axes, all
+LETTERS = {"sharp": 1.5, "colours": 32}  # how a long figure of letters and lines is stored
 FURTHEST = 12  # margins; what is further out ends in an arrow
 
 
@@ -62,7 +63,7 @@ def in_words(claims=None):
 
 def show(claims=None):
     """Show it in a notebook, with its words as alt text."""
-    canvas.show(draw(claims), f"Usual claims and the verdicts behind them. {in_words(claims)}")
+    canvas.show(draw(claims), f"Usual claims and the verdicts behind them. {in_words(claims)}", **LETTERS)
 
 
 def _canvas(depth):

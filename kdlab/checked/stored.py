@@ -72,7 +72,7 @@ def find(lesson, claim):
 def after_holm(found=None):
     """The verdicts, *open* where a word does not survive Holm's correction for all of them.
 
-    A word rests on a difference where the interval leaves 0 out, and otherwise on there being none that matters.
+    A word rests on a difference where the interval leaves 0 out, and otherwise on none that matters.
     """
     found = verdicts() if found is None else found
     adjusted = holm([_p(one) for one in found])

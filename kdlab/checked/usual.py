@@ -7,14 +7,16 @@ from kdlab.checked.stored import Verdict, find, read
 HOLDS, PARTLY, DEPENDS = "holds here", "holds in part", "it depends"
 FAILS, OPEN = "does not hold here", "open"
 COUNTED, UNTESTED = "counted, no verdict", "not tested"
+REPEATED = 40  # characters of a text that a table for a notebook does not say twice in a column
 ANSWERS = (HOLDS, PARTLY, DEPENDS, FAILS, OPEN, COUNTED, UNTESTED)
 
 
 class Evidence(NamedTuple):
-    """A lesson's verdict, and whether its own claim speaks for the usual one or against it."""
+    """A lesson's verdict, whether its own claim speaks for the usual one or against it, and on which data."""
 
     verdict: Verdict
     speaks_for: bool
+    task: str = "images"
 
     @property
     def says(self):
@@ -84,11 +86,15 @@ def usual_claims():
     ValueError
         If one points to a verdict that is not stored.
     """
-    found = {}
-    for entry in read("claims")["claim"]:
+    found, stored = {}, read("claims")
+    for entry in stored["claim"]:
         evidence = entry.pop("evidence", [])
         entry["evidence"] = tuple(
-            Evidence(find(one["lesson"], one["verdict"]), one.get("speaks", "for") == "for")
+            Evidence(
+                find(one["lesson"], one["verdict"]),
+                one.get("speaks", "for") == "for",
+                one.get("task") or stored["tasks"].get(one["lesson"], "images"),
+            )
             for one in evidence
         )
         found[entry["name"]] = Usual(**{"tested": "", **entry})
@@ -109,10 +115,13 @@ def overview(claims=None):
 
 
 def scrolled(frame, *, pixels=400):
-    """A long table for a notebook, to be scrolled: whole texts, no row numbers."""
+    """A long table for a notebook, to be scrolled: whole texts, and what a row repeats left out."""
     import pandas as pd
     from IPython.display import HTML
 
+    long = [column for column in frame if frame[column].map(str).str.len().max() > REPEATED]
+    frame = frame.astype(object)
+    frame[long] = frame[long].mask(frame[long] == frame[long].shift(), "")
     with pd.option_context("display.max_colwidth", None):
         inside = frame.to_html(index=False, justify="left")
     return HTML(f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">{inside}</div>')

@@ -192,6 +192,21 @@ _ALL = [
         "b": "The teacher's accuracy on the same clicks is no new knowledge. A wider student would use those clicks better.",
         "c": "The form of the loss moves less than what the teacher knows: compare the differences.",
     }),
+    Question("15.q1", "c", {
+        "a": "A vote answers which settings are more often tried. The claim was made in general, and fails in one.",
+        "b": "It does hold in nine: somebody in such a setting would be told something wrong.",
+        "c": "One counterexample shows that there is an if. Compare its setting with the nearest of the nine.",
+    }),
+    Question("15.q2", "a", {
+        "a": "The student alone may reach nearly as much. Then teaching closed little of the gap, and smallness did the rest.",
+        "b": "Worth knowing, but smallness is the same with a teacher and without. What did the teacher add?",
+        "c": "A setting may explain a gain; first see whether there is one.",
+    }),
+    Question("15.q3", "b", {
+        "a": "A pair more, and another if needed, is how one finds effects that are not there.",
+        "b": "With the number that would do, many studies end open again. Twice as many are a plan, fixed beforehand.",
+        "c": "Same needs an interval within the margin. This one reaches beyond it.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}
