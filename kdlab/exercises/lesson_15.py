@@ -93,7 +93,7 @@ def _normal(n):
 
 
 SETTLE = Exercise(
-    "15.2", "How many pairs would settle it", see="What stayed open, and how many pairs would settle it",
+    "15.3", "How many pairs would settle it", see="What stayed open, and how many pairs would settle it",
     right="With as many the interval just reaches: mean and spread are known from few pairs, so plan for more.",
     reference=pairs(), observe=value,
     cases={
@@ -220,7 +220,7 @@ class Disagreement:
 
 
 DISAGREE = Disagreement(
-    "15.3", "On what it depends", see="On what does it depend?",
+    "15.2", "On what it depends", see="On what does it depend?",
     right="Both intervals leave 0 out, to either side: so the two settings do differ. Of held and open that could not be said.",
     claim="higher-temperature", settings=SETTINGS,
 )  # fmt: skip
@@ -276,4 +276,4 @@ FIVE = Cases(
 )  # fmt: skip
 
 
-EXERCISES = [ANSWER, SETTLE, DISAGREE, FIVE]
+EXERCISES = [ANSWER, DISAGREE, SETTLE, FIVE]

@@ -239,7 +239,9 @@ def test_correct_solutions_written_otherwise_are_right_and_without_a_remark(id):
 DISTORTIONS = [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r: x.abs() ** (1.2 + r) + 3]
 
 
-@pytest.mark.parametrize("exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4")], ids=lambda e: e.id)
+@pytest.mark.parametrize(
+    "exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4", "15.1")], ids=lambda e: e.id
+)
 def test_random_wrong_functions_get_an_honest_answer(exercise):
     for seed, (i, distort) in itertools.product(range(3), enumerate(DISTORTIONS)):
         r = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()

@@ -91,31 +91,31 @@ WRONG_ANSWERS = [
     ("15.1", "one against it is enough", lambda e: FAILS if False in said(e) else by_counting(e)),
     ("15.1", "for and against exchanged", lambda e: by_counting([(w, not f) for w, f in e])),
     ("15.1", "holds unless something speaks against it", lambda e: by_counting(e) if False in said(e) else HOLDS),
-    ("15.2", "half of the interval taken for the deviation", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, se=(hi - lo) / 2)),
-    ("15.2", "the standard error taken for the deviation", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, se=(hi - lo) / 2 / t(n))),
-    ("15.2", "the whole interval for its half", lambda m, lo, hi, n, d: by_loop(m, 2 * lo, 2 * hi, n, d)),
-    ("15.2", "1.96 for t", lambda *a: by_loop(*a, q=lambda n: 1.96)),
-    ("15.2", "1.96 for t", lambda *a: by_loop(*a, q_then=lambda n: 1.96)),
-    ("15.2", "the same t in both", lambda *a: by_loop(*a, q=lambda n: 1.96, q_then=lambda n: 1.96)),
-    ("15.2", "a one-sided t", lambda *a: by_loop(*a, q=lambda n: t(n, 0.95), q_then=lambda n: t(n, 0.95))),
-    ("15.2", "n degrees of freedom", lambda *a: by_loop(*a, q=lambda n: t(n + 1), q_then=lambda n: t(n + 1))),
-    ("15.2", "the margin alone", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=d)),
-    ("15.2", "half of the margin", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=d / 2)),
-    ("15.2", "only away from 0", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=abs(m))),
-    ("15.2", "how many more", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d) - n),
-    ("15.2", "the first t forgotten", lambda *a: by_loop(*a, q=lambda n: 1)),
-    ("15.2", "one too few", lambda *a: by_loop(*a) - 1),
+    ("15.3", "half of the interval taken for the deviation", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, se=(hi - lo) / 2)),
+    ("15.3", "the standard error taken for the deviation", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, se=(hi - lo) / 2 / t(n))),
+    ("15.3", "the whole interval for its half", lambda m, lo, hi, n, d: by_loop(m, 2 * lo, 2 * hi, n, d)),
+    ("15.3", "1.96 for t", lambda *a: by_loop(*a, q=lambda n: 1.96)),
+    ("15.3", "1.96 for t", lambda *a: by_loop(*a, q_then=lambda n: 1.96)),
+    ("15.3", "the same t in both", lambda *a: by_loop(*a, q=lambda n: 1.96, q_then=lambda n: 1.96)),
+    ("15.3", "a one-sided t", lambda *a: by_loop(*a, q=lambda n: t(n, 0.95), q_then=lambda n: t(n, 0.95))),
+    ("15.3", "n degrees of freedom", lambda *a: by_loop(*a, q=lambda n: t(n + 1), q_then=lambda n: t(n + 1))),
+    ("15.3", "the margin alone", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=d)),
+    ("15.3", "half of the margin", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=d / 2)),
+    ("15.3", "only away from 0", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d, reach=abs(m))),
+    ("15.3", "how many more", lambda m, lo, hi, n, d: by_loop(m, lo, hi, n, d) - n),
+    ("15.3", "the first t forgotten", lambda *a: by_loop(*a, q=lambda n: 1)),
+    ("15.3", "one too few", lambda *a: by_loop(*a) - 1),
 ]  # fmt: skip
 
 RIGHT_ANSWERS = [
     ("15.1", by_counting),
     ("15.1", lambda evidence: f" {by_counting(evidence).capitalize()}."),
     ("15.1", lambda evidence: Usual(*"1234567", tuple(Evidence(row(w), f) for w, f in evidence)).answer),
-    ("15.2", by_loop),
-    ("15.2", by_root),
-    ("15.2", by_package),
-    ("15.2", lambda *a: float(by_loop(*a))),
-    ("15.2", lambda *a: np.int64(by_loop(*a))),
+    ("15.3", by_loop),
+    ("15.3", by_root),
+    ("15.3", by_package),
+    ("15.3", lambda *a: float(by_loop(*a))),
+    ("15.3", lambda *a: np.int64(by_loop(*a))),
 ]
 
 
@@ -151,7 +151,7 @@ ROWS = "shipped: T = 4 helps"
 
 
 def test_every_verdict_with_settings_is_behind_the_claim_and_one_pair_is_right():
-    one = ALL["15.3"]
+    one = ALL["15.2"]
     behind = {e.verdict.claim: e.says for e in usual_claims()[one.claim].evidence}
     assert set(one.settings) <= set(behind)
     right = {
@@ -181,14 +181,14 @@ def test_every_verdict_with_settings_is_behind_the_claim_and_one_pair_is_right()
     ],
 )
 def test_two_verdicts_that_show_no_dependence_are_told_why(answer, name):
-    outcome = ALL["15.3"].diagnose(answer)
+    outcome = ALL["15.2"].diagnose(answer)
     assert (outcome.status, outcome.name) == (WRONG, name), outcome.text
-    known = {m.name: m.says for m in ALL["15.3"].mistakes}
+    known = {m.name: m.says for m in ALL["15.2"].mistakes}
     assert known.get(name, "") in outcome.text and "See: 'On what does it depend?'" in outcome.text
 
 
 def test_the_two_may_stand_in_any_order_and_open_ones_do_not_disagree(monkeypatch):
-    one = ALL["15.3"]
+    one = ALL["15.2"]
     assert one.diagnose([f" {NARROW}", WIDE, "Width"]).status == RIGHT
     for stub in (..., None, (..., ..., ...)):
         assert one.diagnose(stub).status == NOT_YET
