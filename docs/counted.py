@@ -28,8 +28,8 @@ def told(root=ROOT):
     pairs = sum(int(one.pairs) for one in verdicts() if one.pairs.isdigit())
     return (
         f"{lessons} lessons, {len(all_exercises())} exercises that name the mistake, {len(QUESTIONS)} exit "
-        f"questions. {len(verdicts())} verdicts over {pairs:,} paired differences answer "
-        f"{sum(counts.values())} usual claims: {answers}."
+        f"questions. {len(verdicts())} verdicts over {pairs:,} paired differences stand "
+        f"behind {sum(counts.values())} usual claims: {answers}."
     )
 
 

@@ -126,7 +126,7 @@ def card(path):
     from kdlab.checked.usual import ANSWERS
     from kdlab.plots import canvas
 
-    claims = usual_claims().values()
+    claims = [one for one in usual_claims().values() if one.evidence]
     counts = Counter(one.answer for one in claims)
     colours = dict(zip(ANSWERS, [canvas.COLOURS[0], canvas.COLOURS[5], canvas.COLOURS[4], "#B34700", "0.6"]))
     figure = canvas.plt.figure(figsize=(12, 6.3), dpi=100, facecolor="white")

@@ -221,6 +221,14 @@ def test_an_answer_that_does_not_fit_is_said(answers, message):
         decide(**answers)
 
 
+def test_no_verdict_is_stored_twice_and_lesson_15_stores_only_its_own():
+    """It shows those of all others, in tables that are not its own."""
+    kept = [one[2:] for one in verdicts()]
+    assert len(set(kept)) == len(kept)
+    own = {one.claim for one in verdicts() if one.lesson == "15"}
+    assert own and not own & {one.claim for one in verdicts() if one.lesson != "15"}
+
+
 def test_the_chart_has_every_question_and_answer_and_the_answers_given_in_bold():
     figure = chart.draw(alone="no", teacher="no")
     texts = figure.axes[0].texts
