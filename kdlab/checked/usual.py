@@ -6,8 +6,8 @@ from kdlab.checked.stored import Verdict, find, read
 
 HOLDS, PARTLY, DEPENDS = "holds here", "holds in part", "it depends"
 FAILS, OPEN = "does not hold here", "open"
-COUNTED, UNTESTED = "counted, no verdict", "not tested"
-REPEATED = 40  # characters of a text that a table for a notebook does not say twice in a column
+COUNTED, UNTESTED = "counted", "not tested"
+SHORT, WIDE = 40, 120  # of a scrolled table: characters of a word or number, pixels of a column
 ANSWERS = (HOLDS, PARTLY, DEPENDS, FAILS, OPEN, COUNTED, UNTESTED)
 
 
@@ -115,16 +115,22 @@ def overview(claims=None):
 
 
 def scrolled(frame, *, pixels=400):
-    """A long table for a notebook, to be scrolled: whole texts, and what a row repeats left out."""
+    """A long table for a notebook, to be scrolled: whole texts, of which none is repeated below itself."""
     import pandas as pd
     from IPython.display import HTML
 
-    long = [column for column in frame if frame[column].map(str).str.len().max() > REPEATED]
     frame = frame.astype(object)
-    frame[long] = frame[long].mask(frame[long] == frame[long].shift(), "")
+    texts = [column for column in frame if frame[column].map(str).str.len().max() > SHORT]
+    if texts:  # the first is what the rows are about
+        again = frame[texts[0]] == frame[texts[0]].shift()
+        repeated = (frame[texts] == frame[texts].shift()).mul(again, axis=0)
+        frame[texts] = frame[texts].mask(repeated, "")
     with pd.option_context("display.max_colwidth", None):
-        inside = frame.to_html(index=False, justify="left")
-    return HTML(f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">{inside}</div>')
+        inside = frame.to_html(index=False, classes="kdlab-scrolled")
+    inside = inside.replace("<table ", f'<table style="min-width: {WIDE * frame.shape[1]}px" ', 1)
+    left = ".kdlab-scrolled :is(th, td) {text-align: left !important; vertical-align: top}"
+    box = f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">'
+    return HTML(f"{box}<style>{left}</style>{inside}</div>")
 
 
 def table(claims=None):

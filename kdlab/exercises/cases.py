@@ -75,7 +75,7 @@ class Cases:
         return self.cases[name].reason(given[name])
 
     def _not_yet(self, left):
-        return Diagnosis(NOT_YET, "", f"{self.id} not yet attempted: {', '.join(left)} has no letter yet.")
+        return Diagnosis(NOT_YET, "", f"{self.id} not yet attempted: no letter yet for {', '.join(left)}.")
 
     def _wrong(self, name, text):
         return Diagnosis(WRONG, name, f"{self.id} wrong: {text}\n  See: {self.see!r}, above.")

@@ -1,5 +1,6 @@
 import re
 
+import pandas as pd
 import pytest
 
 from kdlab import plots
@@ -84,6 +85,17 @@ def test_what_was_not_measured_is_not_open():
         [FAILS, 0, 1, 0],
     ]
     assert "max-height: 300px" in scrolled(shown, pixels=300).data
+
+
+def test_a_scrolled_table_says_a_text_once_below_itself_and_each_number():
+    about, found, same = (f"{what}, which is longer than a word or a number" for what in "xyz")
+    rows = [
+        (about, found, same, 1),
+        (about, f"{found}, more", same, 1),
+        (f"{about}, another", found, same, 1),
+    ]
+    page = scrolled(pd.DataFrame(rows, columns=["said", "found", "status", "pairs"])).data
+    assert [page.count(f"<td>{text}<") for text in (about, found, same, 1)] == [1, 2, 2, 3]
 
 
 def test_the_table_has_a_row_a_verdict_and_the_forest_all_of_them():
