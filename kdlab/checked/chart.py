@@ -62,7 +62,8 @@ def _lines(says):
 def _answer(axis, choice, place, known, number, *, taken):
     """An answer, its advice, and where it leads if that is not the next question."""
     following = next((i for i, one in enumerate(known, start=1) if one.name == choice.next), None)
-    look = {"weight": "bold", "color": TAKEN} if taken else {"color": REST if following else ENDS}
+    early = following is None and number < len(known)
+    look = {"weight": "bold", "color": TAKEN} if taken else {"color": ENDS if early else REST}
     lines = _lines(choice.says)
     _text(axis, LEFT, place - LINE * (len(lines) - 1) / 2 + 0.05, lines, **look)
     leads = "" if following == number + 1 else f" (go to {following})" if following else ". End."

@@ -38,10 +38,20 @@ def joined(said, *, part=PARTLY, both=DEPENDS):
     return FAILS if False in said else OPEN
 
 
-def majority(said):
-    """By votes."""
-    votes = said.count(True) - said.count(False)
-    return OPEN if votes == 0 else HOLDS if votes > 0 else FAILS
+def majority(tie=OPEN, part=HOLDS):
+    """By votes; ``part`` is the answer of a majority beside which something is open."""
+
+    def join(said):
+        votes = said.count(True) - said.count(False)
+        won = part if None in said else HOLDS
+        return tie if votes == 0 else won if votes > 0 else FAILS
+
+    return join
+
+
+def any_all(said, *, some, none):
+    """With Python's words, to which None is as good as False."""
+    return HOLDS if all(said) else some if any(said) else none
 
 
 def most(said):

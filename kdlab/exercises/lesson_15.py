@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 
 from kdlab.checked.usual import DEPENDS, FAILS, HOLDS, OPEN, PARTLY, usual_claims
-from kdlab.exercises.answering import answer, joined, majority, most, not_again, pairs, t, word
+from kdlab.exercises.answering import answer, any_all, joined, majority, most, not_again, pairs, t, word
 from kdlab.exercises.cases import Case, Cases
 from kdlab.exercises.core import NOT_YET, RIGHT, WRONG, Diagnosis, Exercise, Mistake, value
 from kdlab.names import nearest
@@ -35,7 +35,10 @@ ANSWER = Exercise(
     },
     mistakes=[
         Mistake("open taken as against", "Open is a study too small to tell. It says nothing, for or against.",
-            answer(open=(False, False)), answer(open=(False, True)), answer(open=(False, None))),
+            answer(open=(False, False)), answer(open=(False, True)), answer(open=(False, None)),
+            *(answer(join=partial(any_all, some=some, none=none)) for some in (DEPENDS, PARTLY) for none in (FAILS, OPEN))),
+        Mistake("in part wherever something is open", "For it, against it and open: it depends. Against it and open: it does not hold.",
+            answer(join=lambda said: PARTLY if None in said else joined(said))),
         Mistake("open ones left out", "Held and open is not held alone: some of it was not shown. That is 'holds in part'.",
             answer(join=lambda said: joined([s for s in said if s is not None]))),
         Mistake("same taken for nothing",
@@ -54,12 +57,14 @@ ANSWER = Exercise(
         Mistake("refuted and held alike", "Refuted turns round what the verdict's own claim says.", answer(refuted=(True, False))),
         Mistake("whom it speaks for is not looked at",
             "A verdict's own claim may be the opposite of the usual one: then held speaks against it, and refuted for it.",
-            answer(held=(True, True), refuted=(False, False), same=(False, False)), answer(held=(True, True)),
-            answer(held=(True, True), refuted=(False, False))),
+            *(answer(held=(True, True), refuted=(False, False), same=(s, s), open=(o, o)) for s in (False, None) for o in (None, False)),
+            answer(held=(True, True)), answer(held=(True, True), refuted=(False, False)),
+            *(answer(held=(True, True), refuted=(no, no), same=(no, no), join=join)
+              for no in (False,) for join in (majority(), majority(tie=DEPENDS), majority(tie=FAILS)))),
         Mistake("for and against exchanged", "Held speaks for the usual claim where the second of the two is True.",
             answer(held=(False, True), refuted=(True, False), same=(None, False)), answer(held=(False, True), refuted=(True, False))),
         Mistake("a vote", "Nobody votes: a claim made in general fails at one counterexample, however many other settings agree.",
-            answer(join=majority), answer(join=most)),
+            *(answer(join=majority(tie, part)) for tie in (OPEN, DEPENDS, FAILS) for part in (HOLDS, PARTLY)), answer(join=most)),
         Mistake("one for it is enough", "One counterexample more, and it depends; one open one, and it holds in part.",
             answer(join=lambda said: HOLDS if True in said else FAILS if False in said else OPEN)),
         Mistake("one against it is enough", "If others speak for it, the claim fails here and holds there: it depends.",
@@ -97,7 +102,7 @@ SETTLE = Exercise(
     right="With as many the interval just reaches: mean and spread are known from few pairs, so plan for more.",
     reference=pairs(), observe=value,
     cases={
-        "mean 1.6, from -0.6 to 3.8, 5 pairs, margin 1": _study(1.6, -0.6, 3.8, 5, 1.0),
+        "mean 0.8, from -0.3 to 1.9, 5 pairs, margin 1": _study(0.8, -0.3, 1.9, 5, 1.0),
         "mean -0.2, from -1.2 to 0.8, 30 pairs, margin 1": _study(-0.2, -1.2, 0.8, 30, 1.0),
         "mean 0.6, from -2.9 to 4.1, 16 pairs, margin 2": _study(0.6, -2.9, 4.1, 16, 2.0),
         "mean -1.6, from -7.6 to 4.4, 4 pairs, margin 2": _study(-1.6, -7.6, 4.4, 4, 2.0),
@@ -150,6 +155,7 @@ SETTINGS = {
     "width 2, 200 steps: T = 20 costs points": {"width": 2, "steps": 200, "data": "digits"},
     "width 8, 800 steps: T = 20 beats hard labels": {"width": 8, "steps": 800, "data": "digits"},
     "width 2, 800 steps: T = 20 is as good as hard labels": {"width": 2, "steps": 800, "data": "digits"},
+    "width 2, 3,200 steps: T = 20 is as good": {"width": 2, "steps": 3200, "data": "digits"},
     "shipped: T = 4 helps": {"width": 16, "steps": 2000, "data": "payments"},
 }
 
@@ -168,7 +174,7 @@ class Disagreement:
         SimpleNamespace(name=name, says=says, accept=False)
         for name, says in {
             "the same verdict twice": "A verdict does not disagree with itself.",
-            "no verdict behind this claim": "Copy the words of two rows of the table.",
+            "no verdict behind this claim": "copy the words of two rows as they are printed.",
             "a change, and no setting": "That verdict is about a change from one setting to another. Take two settings.",
             "one of them says nothing": "That one is open: it does not disagree with anything. Open beside held shows no dependence.",
             "they agree": "Both speak to the same side. One must speak for the usual claim, one against.",
@@ -191,7 +197,7 @@ class Disagreement:
         for one in two:
             if one not in behind:
                 return self._wrong(
-                    "no verdict behind this claim", f"there is no {one!r}{nearest(one, behind)}."
+                    "no verdict behind this claim", f"there is no {one!r}{nearest(one, behind)};"
                 )
         a, b = two
         if a == b:

@@ -203,9 +203,9 @@ _ALL = [
         "c": "A setting may explain a gain; first see whether there is one.",
     }),
     Question("15.q3", "b", {
-        "a": "A pair more, and another if needed, is how one finds effects that are not there.",
-        "b": "With the number that would do, many studies end open again. Twice as many are a plan, fixed beforehand.",
-        "c": "Same needs an interval within the margin. This one reaches beyond it.",
+        "a": "The effect is one of size: as many small models as you like have nothing of it.",
+        "b": "This is open for want of pairs. Plan about twice as many as would do, fixed beforehand.",
+        "c": "No pair brings a meter. Time multiplied by a stated power is the time again.",
     }),
 ]  # fmt: skip
 

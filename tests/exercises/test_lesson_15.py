@@ -78,7 +78,11 @@ def by_package(mean, low, high, pairs, margin):
 
 WRONG_ANSWERS = [
     ("15.1", "a vote", by_sum),
+    ("15.1", "a vote", lambda e: HOLDS if said(e).count(True) > said(e).count(False) else FAILS),
     ("15.1", "open ones left out", by_mean_share),
+    ("15.1", "whom it speaks for is not looked at", lambda e: by_counting([(w, True) for w, _ in e if w != "same"] + [("open", True)] * any(w == "same" for w, _ in e))),
+    ("15.1", "open taken as against", lambda e: HOLDS if all(said(e)) else DEPENDS if any(said(e)) else FAILS),
+    ("15.1", "in part wherever something is open", lambda e: PARTLY if None in said(e) else by_counting(e)),
     ("15.1", "whom it speaks for is not looked at", words_only),
     ("15.1", "all must speak for it, or it fails", all_or_nothing),
     ("15.1", "open taken as against", open_is_no),
@@ -147,6 +151,7 @@ NARROW = "width 2, 800 steps: T = 20 is as good as hard labels"
 SHORT = "width 2, 200 steps: T = 20 costs points"
 WIDE = "width 8, 800 steps: T = 20 beats hard labels"
 CHANGE = "width 2: from 200 to 800 steps T = 20 gains"
+LONG = "width 2, 3,200 steps: T = 20 is as good"
 ROWS = "shipped: T = 4 helps"
 
 
@@ -187,19 +192,12 @@ def test_two_verdicts_that_show_no_dependence_are_told_why(answer, name):
     assert known.get(name, "") in outcome.text and "See: 'On what does it depend?'" in outcome.text
 
 
-def test_the_two_may_stand_in_any_order_and_open_ones_do_not_disagree(monkeypatch):
+def test_the_two_may_stand_in_any_order_and_open_ones_do_not_disagree():
     one = ALL["15.2"]
     assert one.diagnose([f" {NARROW}", WIDE, "Width"]).status == RIGHT
     for stub in (..., None, (..., ..., ...)):
         assert one.diagnose(stub).status == NOT_YET
-    claim = usual_claims()[one.claim]
-    opened = [
-        e._replace(verdict=e.verdict._replace(answer="open")) if e.verdict.claim == WIDE else e
-        for e in claim.evidence
-    ]
-    changed = {one.claim: claim._replace(evidence=tuple(opened))}
-    monkeypatch.setattr("kdlab.exercises.lesson_15.usual_claims", lambda: changed)
-    assert one.diagnose((NARROW, WIDE, "width")).name == "one of them says nothing"
+    assert one.diagnose((LONG, WIDE, "width")).name == "one of them says nothing"
 
 
 # ---- five cases
