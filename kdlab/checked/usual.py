@@ -128,9 +128,10 @@ def scrolled(frame, *, pixels=400):
     with pd.option_context("display.max_colwidth", None):
         inside = frame.to_html(index=False, classes="kdlab-scrolled")
     inside = inside.replace("<table ", f'<table style="min-width: {WIDE * frame.shape[1]}px" ', 1)
-    left = ".kdlab-scrolled :is(th, td) {text-align: left !important; vertical-align: top}"
+    cells = ".kdlab-scrolled th, .kdlab-scrolled td"
+    style = f"<style scoped>{cells} {{text-align: left !important; vertical-align: top}}</style>"
     box = f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">'
-    return HTML(f"{box}<style>{left}</style>{inside}</div>")
+    return HTML(f"{box}{style}{inside}</div>")
 
 
 def table(claims=None):
