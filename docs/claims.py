@@ -1,7 +1,8 @@
 """The claims page and picture: every verdict of the course, read from stored outputs and results.
 
-``python docs/claims.py`` draws the picture that README shows; ``--check`` writes nothing and fails where the
-lessons say something else by now. The site draws its own.
+``python docs/claims.py`` writes all verdicts to ``data/checked/verdicts.json``, which the package ships, and
+draws the picture that README shows; ``--check`` writes nothing and fails where the lessons say something else
+by now. The site draws its own.
 """
 
 import argparse
@@ -13,17 +14,40 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+import usual  # noqa: E402
+
+from kdlab.checked.stored import Verdict  # noqa: E402
+
 PICTURE = ROOT / "docs" / "_static" / "claims.png"
+STORED = ROOT / "data" / "checked" / "verdicts.json"
 COLUMNS = ("claim", "answer", "difference", "95 % interval", "margin", "pairs", "compared with")
 HEAD = """# What held
 
-Every claim of the course, as the lessons and the shipped results answer it. A claim says which way the mean
+What is usually said of distillation, a row a claim, with what the course measured: who says it and how well
+that was checked, the verdicts behind the answer, and what would change it. *Holds in part*: some verdicts
+speak for it, the others are open. *It depends*: some speak for it and some against. Every number is read from
+the lessons; nothing in it is typed. <a href="claims.csv" download>All of it as CSV.</a>
+
+```{{raw}} html
+{usual}
+```
+
+To cite a row, give its link (the # beside it) and the version, {version}: another may have other numbers.
+
+```{{image}} claims.png
+:alt: A row a usual claim, a mark a verdict; the table has all of it as text.
+:width: 745px
+```
+
+## Every verdict of the lessons
+
+Every claim of the lessons, as they and the shipped results answer it. A claim says which way the mean
 paired difference goes. *Held*: the whole 95 % interval lies on that side of 0; or, where the claim is that
 there is no difference that matters, within the margin. *Refuted*: it lies on the other side. *Same*: it holds
 0 and lies within the margin, the smallest difference that matters, which is stated before the run. *Open*:
-the study is too small to tell. Each difference has its unit in the column of the margin. This page is
-generated; nothing in it is typed.
+the study is too small to tell. Each difference has its unit in the column of the margin.
 """
 
 
@@ -51,7 +75,7 @@ class _Tables(HTMLParser):
 
 
 def lesson_claims(notebook):
-    """Rows of a lesson's last table, as :data:`COLUMNS`."""
+    """Rows of a lesson's tables of what held, as :data:`COLUMNS`."""
     found = []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
@@ -90,78 +114,96 @@ def _lessons(root):
 
 def claims_page(root=ROOT):
     """The page as Markdown."""
-    parts = [HEAD]
+    import kdlab
+    from kdlab.results import load_results, page
+
+    pages = {path.name[:2]: f"notebooks/{path.stem}.html" for path, _, _ in _lessons(root)}
+    parts = [HEAD.format(usual=usual.markup(pages), version=kdlab.__version__)]
     for path, notebook, title in _lessons(root):
-        parts += [f"## {title}", f"[The lesson](notebooks/{path.name}). {_ran(notebook)}"]
+        parts += [f"### {title}", f"[The lesson](notebooks/{path.name}). {_ran(notebook)}"]
         parts.append(_table(lesson_claims(notebook)))
     shipped = sorted((root / "data" / "results").glob("*.json"))
     if shipped:
         parts += ["## Shipped results", "Too slow for a lesson: run by the command given, and stored."]
-    from kdlab.results import load_results, page
-
     for path in shipped:
         parts.append(re.sub("^#", "##", page(path.stem, load_results(path.stem, path.parent)), flags=re.M))
     return "\n\n".join(parts) + "\n"
 
 
-def forest_row(claim, answer, difference, interval, margin, *_):
-    """A row of :func:`lesson_claims` as a row of the picture."""
-    from kdlab.plots import Row
-    from kdlab.verdicts import LOWER
-
-    low, high = interval.split(" to ")
-    amount, _, unit = margin.removesuffix(LOWER).partition(" ")
-    return Row(
-        claim, answer, float(difference), float(low), float(high), float(amount), (difference, low, high),
-        "points" if unit == "point" else unit, -1 if margin.endswith(LOWER) else 1, words=("more", "less"),
-    )  # fmt: skip
+def stored(root=ROOT):
+    """Every verdict of the lessons, in their order: what ``data/checked/verdicts.json`` holds."""
+    return [
+        Verdict(path.name[:2], title, *row)
+        for path, notebook, title in _lessons(root)
+        for row in lesson_claims(notebook)
+    ]
 
 
-def course(root=ROOT):
-    """The rows of the picture by lesson."""
-    found = {title: lesson_claims(notebook) for _, notebook, title in _lessons(root)}
-    return {title: [forest_row(*row) for row in rows] for title, rows in found.items() if rows}
+def draw(path):
+    """Write the picture of the usual claims; returns how many had each answer, in words."""
+    from collections import Counter
 
-
-def in_words(lessons):
-    """All that the picture shows, as text; it is kept in the picture's file."""
-    from kdlab import plots
-
-    return " ".join(f"{title}. {plots.in_words(rows)}" for title, rows in lessons.items())
-
-
-def draw(path, root=ROOT):
-    """Write the picture of all claims; returns how many had each answer, in words."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     from kdlab import plots
+    from kdlab.checked import picture, usual_claims
 
-    lessons, about = course(root), PngInfo()
-    figure = plots.draw_forest(lessons, gap=0.04) if lessons else plots.axes(height=0.5)[0]
-    about.add_itxt("Description", in_words(lessons))
-    picture = Image.open(io.BytesIO(plots.png(figure)[0])).convert("RGB")
-    picture = picture.quantize(64, method=Image.Quantize.MAXCOVERAGE)  # letters need no more
-    picture.save(path, pnginfo=about, optimize=True)
-    return plots.summary([row for rows in lessons.values() for row in rows])
+    about = PngInfo()
+    about.add_itxt("Description", _in_full())
+    image = Image.open(io.BytesIO(plots.png(picture.draw())[0])).convert("RGB")
+    image = image.quantize(64, method=Image.Quantize.MAXCOVERAGE)  # letters need no more
+    image.save(path, pnginfo=about, optimize=True)
+    counts = Counter(one.answer for one in usual_claims().values())
+    return ", ".join(f"{count} {answer}" for answer, count in counts.items())
 
 
-def agrees(path=PICTURE, root=ROOT):
-    """Whether a picture shows what the lessons say."""
+def _in_full():
+    """All that the picture shows, as text; it is kept in the picture's file."""
+    from kdlab.checked import usual_claims
+
+    parts = []
+    for one in usual_claims().values():
+        behind = "; ".join(f"{found.verdict.lesson} {found.verdict.told()}" for found in one.evidence)
+        parts.append(f"{one.claim} {one.answer}: {behind}.")
+    return " ".join(parts)
+
+
+def agrees(path=PICTURE):
+    """Whether a picture shows what the stored verdicts say."""
     from PIL import Image
 
-    return Path(path).exists() and Image.open(path).text["Description"] == in_words(course(root))
+    return Path(path).exists() and Image.open(path).text["Description"] == _in_full()
 
 
-def main(arguments=None, path=PICTURE):
+def store(path=STORED, root=ROOT):
+    """Write all verdicts, a line each."""
+    from kdlab.files import write_atomically
+
+    lines = ",\n".join(json.dumps(verdict, ensure_ascii=False) for verdict in stored(root))
+    with write_atomically(path) as file:
+        file.write(f"[\n{lines}\n]\n".encode())
+
+
+def says_the_same(path=STORED, root=ROOT):
+    """Whether the file holds what the lessons say."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return kept == [list(verdict) for verdict in stored(root)]
+
+
+def main(arguments=None, picture=PICTURE, verdicts=STORED):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where the picture differs")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where a file differs")
     if not parser.parse_args(arguments).check:
-        print(f"{path}: {draw(path)}")
-    elif not agrees(path):
-        print(f"{path.name} does not show what the lessons say; run python docs/claims.py")
-        return 1
-    return 0
+        store(verdicts)
+        print(f"{verdicts}\n{picture}: {draw(picture)}")
+        return 0
+    old = [
+        file for file, good in ((picture, agrees(picture)), (verdicts, says_the_same(verdicts))) if not good
+    ]
+    for file in old:
+        print(f"{file.name} does not show what the lessons say; run python docs/claims.py")
+    return bool(old)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,20 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 
 import accessible  # noqa: E402
 import api_pages  # noqa: E402
+import bank  # noqa: E402
 import claims  # noqa: E402
+import found  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
 import stuck  # noqa: E402
+import usual  # noqa: E402
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = "kdlab"
 author = "the kdlab authors"
+copyright = "2026, the kdlab authors; code MIT, text and figures CC BY 4.0"
 version = release = PROJECT["version"]
 language = "en"
 
@@ -43,7 +47,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = "kdlab"
+html_title = "kdlab: knowledge distillation, tested"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
 html_css_files = ["kdlab.css"]
@@ -76,7 +80,11 @@ _bring(ROOT / "notebooks", HERE / "notebooks")
 api_pages.write(HERE / "api")
 (HERE / "claims.md").write_text(claims.claims_page(), encoding="utf-8")
 claims.draw(HERE / "claims.png")
+(HERE / "_extra").mkdir(exist_ok=True)
+usual.csv(HERE / "_extra" / "claims.csv")
+found.card(HERE / "_extra" / found.CARD)
 (HERE / "instructors" / "stuck.md").write_text(stuck.page(), encoding="utf-8")
+(HERE / "instructors" / "bank.md").write_text(bank.page(), encoding="utf-8")
 for lesson in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
     slides.write(lesson, HERE / "_extra" / "slides")
 
@@ -103,3 +111,5 @@ def setup(app):
     app.connect("doctree-read", accessible.describe)
     app.connect("build-finished", api_pages.mend_back_links)
     app.connect("build-finished", accessible.mend)
+    app.connect("html-page-context", found.describe)
+    app.connect("build-finished", found.sitemap)

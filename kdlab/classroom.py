@@ -17,7 +17,7 @@ SOLUTION = re.compile(r"<details><summary>Solution</summary>\s*~~~python\n(.*?)~
 KINDS = ("text/plain", "image/png", "text/html")
 TABLE = re.compile(
     r"(?:<style scoped>[^<@\\(]*</style>|[^<]"
-    r'|</?(?:div|table|thead|tbody|tr|th|td)(?: (?:border|class|style)="[\w :;-]*")*>)*'
+    r'|</?(?:div|table|thead|tbody|tr|th|td)(?: (?:border|class|style|tabindex)="[\w :;-]*")*>)*'
 )
 
 # A lesson computes up to 90 s, on a shared machine twice that; nbgrader gives a cell 30 s.

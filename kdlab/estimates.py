@@ -63,6 +63,19 @@ class Estimate:
         alike = np.ptp(differences) <= 1e-9 * max(1.0, abs(mean))
         return cls(mean, 0.0 if alike else float(differences.std(ddof=1)) / math.sqrt(n), n - 1, n, **about)
 
+    @classmethod
+    def of_interval(cls, mean, low, high, pairs, **about):
+        """The estimate behind a printed 95 % interval of ``pairs`` paired differences, 2 or more.
+
+        As exact as the decimals printed. Of a difference between two studies it is close: that has fewer
+        degrees of freedom than ``pairs`` says, or more.
+        """
+        if pairs < 2 or not low <= mean <= high:
+            got = f"{pairs} and {low} <= {mean} <= {high}"
+            raise ValueError(f"an interval needs at least 2 pairs and its mean inside, got {got}")
+        half = (high - low) / 2
+        return cls(mean, half / _t((1 + LEVEL) / 2, pairs - 1), pairs - 1, pairs, **about)
+
     def interval(self, level=LEVEL):
         """Its lower and upper end, by Student's t; of the *mean*, not of single differences."""
         if self.df == 0:

@@ -1,6 +1,7 @@
-"""What the machine has free, as a container counts it."""
+"""What the machine has free, as a container counts it, and what it is."""
 
 import math
+import platform
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -39,3 +40,11 @@ def _number(path, name):
         if line.split()[0] == name:
             return int(line.split()[1])
     raise ValueError(f"{path} has no line {name}")
+
+
+def processor():
+    """Its name, as the machine says it."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()

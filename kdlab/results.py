@@ -4,7 +4,6 @@ import argparse
 import json
 import platform
 import time
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import torch
 
 from kdlab.estimates import decimals, in_unit
 from kdlab.files import write_atomically
+from kdlab.machine import processor
 from kdlab.names import nearest, reason
 from kdlab.verdicts import MANY, Result
 
@@ -116,16 +116,9 @@ def run_card(command, seconds):
         "date": date.today().isoformat(),
         "minutes": round(seconds / 60, 1),
         "threads": torch.get_num_threads(),
-        "processor": _processor(),
+        "processor": processor(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-
-
-def _processor():
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return platform.processor() or platform.machine()
 
 
 def run_studies(name, studies, *, seeds, arguments=None):

@@ -4,10 +4,13 @@ Prints what each cost: seconds, seconds to the first figure, memory above what t
 ``--report`` nothing is stored; a table tells the processor's seconds instead: of the whole lesson, to its
 first figure, and of its slowest cells. Where cores are shared even these are stretched, by up to two: beside
 them stands what the same piece of work took in between, by which lessons of two runs can be compared.
+``--table`` runs them on a machine that should be quiet, stores nothing either, and writes what each costs and
+holds into CONTRIBUTING.
 """
 
 import argparse
 import os
+import re
 import statistics
 import sys
 import time
@@ -19,6 +22,8 @@ import nbformat
 import psutil
 import torch
 from nbclient import NotebookClient
+
+from kdlab import machine
 
 # Runs before the lesson: a connection to anywhere but this machine is an error.
 GUARD = """
@@ -39,6 +44,8 @@ import matplotlib.pyplot, pandas, scipy.stats, sklearn.datasets, sklearn.model_s
 import kdlab.study, kdlab.plots, kdlab.widgets
 _imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 """
+CONTRIBUTING = Path(__file__).resolve().parent.parent / "CONTRIBUTING.md"
+MARKS = "<!-- lessons -->", "<!-- /lessons -->"
 SHOWN = 4  # of a lesson's slowest cells
 LONG = 1.0  # CPU seconds of a cell after which the piece of work is done
 MEMORY = "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - _imported) / 1024)"
@@ -157,6 +164,34 @@ def report(paths):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
+def table(paths, place=CONTRIBUTING):
+    """Run each lesson, and write what it costs and holds between CONTRIBUTING's two marks."""
+    head = ("lesson", "s", "first figure, s", "MB above the imports", "kB", "words", "cells", "exercises")
+    rows = [head, ["---"] * len(head)]
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        seconds, first, memory = run_lesson(notebook, "notebooks")
+        first = "none" if first is None else f"{first:.0f}"
+        rows.append([Path(path).stem, f"{seconds:.0f}", first, f"{memory:.0f}", *held(path)])
+        print(rows[-1], flush=True)
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    where = f"{os.cpu_count()} cores of {machine.processor()}"
+    said = f"Run one after the other on {date.today().isoformat()}, {where}."
+    text = place.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    place.write_text(f"{before}{MARKS[0]}\n{lines}\n\n{said}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def held(path):
+    """A lesson's kilobytes, words that are not folded away, cells and exercises, as text."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    words = len(re.sub("<details>.*?</details>", "", text, flags=re.S).split())
+    exercises = len(re.findall(r"^★+ · \d+ minutes", text, re.M))
+    return [f"{n}" for n in (round(Path(path).stat().st_size / 1000), words, len(cells), exercises)]
+
+
 def store(paths):
     """Run, and write the notebooks with their outputs."""
     for path in paths:
@@ -174,8 +209,9 @@ def main(arguments):
         "lessons", nargs="+", metavar="LESSON", help="notebooks/01_hard_and_soft_labels.ipynb ..."
     )
     parser.add_argument("--report", action="store_true", help="store nothing, print a table of CPU seconds")
+    parser.add_argument("--table", action="store_true", help="store nothing, write CONTRIBUTING's table")
     options = parser.parse_args(arguments)
-    (report if options.report else store)(options.lessons)
+    (table if options.table else report if options.report else store)(options.lessons)
 
 
 if __name__ == "__main__":

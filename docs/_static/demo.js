@@ -182,6 +182,7 @@ async function start() {
   };
   slider.oninput = () => { get("T").textContent = slider.value; all(); };
   document.getElementById("demo").dataset.ready = "yes";
+  get("example").onclick();
 }
 
 if (document.getElementById("demo")) start();

@@ -237,6 +237,21 @@ _ALL = [
         "b": "Weights say where to look. How well a box fits, its edges decide.",
         "c": "Where an edge is, and how sure that is, stands in its distribution. AP75 asks for boxes that fit.",
     }),
+    Question("15.q1", "c", {
+        "a": "A vote answers which settings are more often tried. The claim was made in general, and fails in one.",
+        "b": "It does hold in nine: somebody in such a setting would be told something wrong.",
+        "c": "One counterexample shows that there is an if. Compare its setting with the nearest of the nine.",
+    }),
+    Question("15.q2", "a", {
+        "a": "The student alone may reach nearly as much. Then teaching closed little of the gap, and smallness did the rest.",
+        "b": "Worth knowing, but smallness is the same with a teacher and without. What did the teacher add?",
+        "c": "A setting may explain a gain; first see whether there is one.",
+    }),
+    Question("15.q3", "b", {
+        "a": "The effect is one of size: as many small models as you like have nothing of it.",
+        "b": "This is open for want of pairs. Plan about twice as many as would do, fixed beforehand.",
+        "c": "No pair brings a meter. Time multiplied by a stated power is the time again.",
+    }),
 ]  # fmt: skip
 
 QUESTIONS = {question.id: question for question in _ALL}

@@ -24,30 +24,31 @@ STYLE = {
     "legend.frameon": False,
 }
 SHARP = 2  # pixels stored for each that the figure takes on the page
-COMMON = 160  # of 256 colours, those kept as they are: lines, letters and all that a matrix is coloured by
+COMMON = 5 / 8  # of the colours, those kept as they are: lines, letters and all that a matrix is coloured by
 PHOTO = 2**15  # colours, above which a figure holds photos
 PACKED = np.float32([1 << 16, 1 << 8, 1])  # by which a colour becomes one number
 
 
-def png(figure):
+def png(figure, *, sharp=SHARP, colours=256):
     """A figure as PNG, sharp on dense screens and in print: its bytes, and width and height to show it at.
 
-    It has twice the pixels in each direction. A palette of 256 colours makes up for that in bytes.
+    It has twice the pixels in each direction. A palette of 256 colours makes up for that in bytes; a long
+    figure of letters and lines takes fewer of both.
     """
     from PIL import Image
 
     drawn, stored = io.BytesIO(), io.BytesIO()
     figure.savefig(
-        drawn, format="png", dpi=SHARP * figure.dpi, bbox_inches="tight", facecolor="white",
+        drawn, format="png", dpi=sharp * figure.dpi, bbox_inches="tight", facecolor="white",
         pil_kwargs={"compress_level": 1},
     )  # fmt: skip
-    picture = _with_palette(Image.open(drawn).convert("RGB"))
+    picture = _with_palette(Image.open(drawn).convert("RGB"), colours)
     picture.save(stored, "png", optimize=True)
-    return stored.getvalue(), *(round(side / SHARP) for side in picture.size)
+    return stored.getvalue(), *(round(side / sharp) for side in picture.size)
 
 
-def _with_palette(picture):
-    """An RGB picture in 256 colours: its most common ones, and others that cover the rest of its pixels.
+def _with_palette(picture, colours=256):
+    """An RGB picture in so many colours: its most common ones, and others that cover the rest of its pixels.
 
     Without the first, the steps of a colour bar are seen, as letters on coloured cells have colours by the
     thousand. Photos are left to Pillow.
@@ -56,13 +57,14 @@ def _with_palette(picture):
 
     counted = picture.getcolors(PHOTO)
     if counted is None:
-        return picture.quantize(256, method=Image.Quantize.MEDIANCUT)
-    common = [colour for _, colour in sorted(counted, key=lambda pair: -pair[0])[:COMMON]]
-    others = picture.quantize(256 - COMMON, method=Image.Quantize.MAXCOVERAGE).getpalette()
+        return picture.quantize(colours, method=Image.Quantize.MEDIANCUT)
+    kept = round(COMMON * colours)
+    common = [colour for _, colour in sorted(counted, key=lambda pair: -pair[0])[:kept]]
+    others = picture.quantize(colours - kept, method=Image.Quantize.MAXCOVERAGE).getpalette()
     palette = np.concatenate([np.float32(common), np.float32(others).reshape(-1, 3)])
-    colours = np.array(sorted(colour for _, colour in counted), dtype=np.float32)
-    nearest = [_nearest(part, palette) for part in np.array_split(colours, 16)]  # by parts, to save memory
-    places = np.searchsorted(colours @ PACKED, (np.asarray(picture) @ PACKED).ravel())
+    drawn = np.array(sorted(colour for _, colour in counted), dtype=np.float32)
+    nearest = [_nearest(part, palette) for part in np.array_split(drawn, 16)]  # by parts, to save memory
+    places = np.searchsorted(drawn @ PACKED, (np.asarray(picture) @ PACKED).ravel())
     picture = Image.fromarray(np.concatenate(nearest)[places].reshape(picture.size[::-1]), "P")
     picture.putpalette(palette.astype(np.uint8).tobytes())
     return picture
@@ -72,8 +74,11 @@ def _nearest(colours, palette):
     return ((palette**2).sum(1) - 2 * colours @ palette.T).argmin(1).astype(np.uint8)
 
 
-def show(figure, alt):
-    """Show a figure, and close it; its alternative text is the finding, and must not be empty."""
+def show(figure, alt, **stored_as):
+    """Show a figure, and close it; its alternative text is the finding, and must not be empty.
+
+    ``stored_as`` as for :func:`png`.
+    """
     if not alt.strip():
         raise ValueError("a figure needs an alternative text that states its finding")
     from IPython import get_ipython
@@ -82,7 +87,7 @@ def show(figure, alt):
     if get_ipython() is None:
         plt.show()
     else:
-        stored, width, height = png(figure)
+        stored, width, height = png(figure, **stored_as)
         data = {"image/png": base64.b64encode(stored).decode(), "text/plain": repr(figure)}
         display(data, raw=True, metadata={"image/png": {"width": width, "height": height, "alt": alt}})
     plt.close(figure)

@@ -103,6 +103,16 @@ def test_photos_have_a_palette_too():
     assert Image.open(io.BytesIO(plots.png(figure)[0])).mode == "P"
 
 
+def test_a_figure_of_letters_may_take_fewer_pixels_and_colours_and_is_shown_as_large():
+    figure, axis = plots.axes()
+    axis.plot([0, 1], [1, 0])
+    (_, *whole), (stored, *size) = plots.png(figure), plots.png(figure, sharp=1, colours=16)
+    picture = Image.open(io.BytesIO(stored))
+    assert len(picture.getcolors()) <= 16 and picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert picture.size == tuple(size) and all(abs(a - b) <= 1 for a, b in zip(size, whole))
+    plots.canvas.plt.close(figure)
+
+
 def test_outside_a_notebook_matplotlib_shows_the_figure(monkeypatch):
     asked = []
     monkeypatch.setattr(canvas.plt, "show", lambda: asked.append(True))

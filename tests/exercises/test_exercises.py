@@ -240,7 +240,7 @@ DISTORTIONS = [lambda x, r: x * (1.3 + r), lambda x, r: x + 0.7 + r, lambda x, r
 
 
 @pytest.mark.parametrize(
-    "exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4", "14.1")], ids=lambda e: e.id
+    "exercise", [e for e in WRITTEN if e.id not in ("3.2", "6.4", "14.1", "15.1")], ids=lambda e: e.id
 )
 def test_random_wrong_functions_get_an_honest_answer(exercise):
     for seed, (i, distort) in itertools.product(range(3), enumerate(DISTORTIONS)):

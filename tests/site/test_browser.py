@@ -100,6 +100,23 @@ def test_pages_are_readable_on_a_phone_and_by_everybody(address, browser, name):
     assert not told
 
 
+def test_the_claims_are_filtered_by_word_kind_and_lesson(address, page):
+    page.goto(f"{address}/claims.html")
+    rows = page.locator("#usual tbody tr:visible")
+    everything = rows.count()
+    page.fill("#usual-word", "temperature")
+    assert 0 < rows.count() < everything and f"of {everything} claims" in page.inner_text("#usual-count")
+    page.fill("#usual-word", "")
+    page.select_option("#usual-task", "tables")
+    tables = rows.count()
+    assert 0 < tables < everything
+    page.select_option("#usual-lesson", "13")
+    assert rows.count() < tables
+    page.select_option("#usual-task", "")
+    assert all("recommend" in text.lower() for text in rows.all_inner_texts())
+    assert not page.errors and not page.elsewhere
+
+
 @pytest.mark.skipif(
     not (ROOT / "docs" / "node_modules" / "onnxruntime-web").exists(),
     reason="onnxruntime-web is not there: make site, or npm install --prefix docs",
@@ -108,8 +125,9 @@ def test_the_demo_reads_a_drawing_and_the_slider_softens_it(address, page):
     page.goto(f"{address}/demo.html")
     page.wait_for_selector("#demo[data-ready=yes]", timeout=60_000)
     teacher = page.locator("#demo-answers section").first
-    for digit in range(2):
-        page.click("#demo-example")
+    for digit in range(2):  # it opens with the first
+        if digit:
+            page.click("#demo-example")
         page.wait_for_function(
             f"document.querySelector('#demo-answers section').dataset.answer === '{digit}'", timeout=60_000
         )

@@ -13,12 +13,18 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from kdlab.study import Result, what_held
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
+import bank  # noqa: E402
 import claims  # noqa: E402
+
+from kdlab.checked import usual_claims  # noqa: E402
+from kdlab.exercises import all_exercises  # noqa: E402
+from kdlab.exercises.questions import QUESTIONS  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
@@ -106,30 +112,63 @@ def course(tmp_path):
     return tmp_path
 
 
-def test_the_picture_of_all_claims_is_read_from_the_lessons_tables(course, tmp_path):
-    rows = claims.course(course)
-    (helps, hurts), (alike,) = rows.values()
-    assert [*rows] == ["00 · First", "01 · Second"]
-    assert (helps.answer, hurts.answer, alike.answer) == ("held", "refuted", "held")
+def test_all_verdicts_are_read_from_the_lessons_tables(course, tmp_path):
+    (helps, hurts, alike) = rows = [verdict.row() for verdict in claims.stored(course)]
+    assert [verdict.title for verdict in claims.stored(course)] == ["00 · First"] * 2 + ["01 · Second"]
+    assert [verdict.lesson for verdict in claims.stored(course)] == ["00", "00", "01"]
+    assert [row.answer for row in rows] == ["held", "refuted", "held"]
     assert helps.told() == "+3.8 points (+3.1 to +4.6)" and helps.low < helps.mean < helps.high
     assert (hurts.unit, hurts.margin, hurts.gain) == ("points", 1.0, 1)
     assert (alike.unit, alike.margin, alike.gain) == ("ms", 3.0, -1)
-    assert claims.draw(tmp_path / "claims.png", course) == "2 held, 1 refuted"
-    assert Image.open(tmp_path / "claims.png").mode == "P" and claims.agrees(tmp_path / "claims.png", course)
+    claims.store(tmp_path / "verdicts.json", course)
+    assert claims.says_the_same(tmp_path / "verdicts.json", course)
+    assert not claims.says_the_same(tmp_path / "nothing.json", course)
 
 
-def test_a_picture_of_other_claims_is_found_out(course, tmp_path, capsys):
-    (course / "notebooks" / "01_lesson.ipynb").rename(tmp_path / "01_lesson.ipynb")
-    claims.draw(tmp_path / "claims.png", course)
-    (tmp_path / "01_lesson.ipynb").rename(course / "notebooks" / "01_lesson.ipynb")
-    assert not claims.agrees(tmp_path / "claims.png", course)
-    assert claims.main(["--check"], path=tmp_path / "claims.png") == 1
-    assert "run python docs/claims.py" in capsys.readouterr().out
+def test_verdicts_and_a_picture_of_other_lessons_are_found_out(course, tmp_path, capsys):
+    claims.store(tmp_path / "verdicts.json", course)
+    assert not claims.says_the_same(tmp_path / "verdicts.json")
+    Image.new("P", (4, 4)).save(tmp_path / "claims.png", pnginfo=described("of something else"))
+    assert claims.main(["--check"], tmp_path / "claims.png", tmp_path / "verdicts.json") == 1
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told] == ["claims.png", "verdicts.json"]
+    assert all(line.endswith("run python docs/claims.py") for line in told)
 
 
-@pytest.mark.skipif(not claims.PICTURE.exists(), reason="README has no picture of the claims yet")
-def test_readmes_picture_shows_what_the_lessons_say():
-    assert claims.agrees()
+def described(text):
+    about = PngInfo()
+    about.add_itxt("Description", text)
+    return about
+
+
+def test_the_picture_and_the_verdicts_that_are_shipped_show_what_the_lessons_say():
+    assert claims.agrees() and claims.says_the_same()
+
+
+def test_every_usual_claim_is_on_the_claims_page_with_its_verdicts_and_in_the_csv(site):
+    text = html.unescape((site / "claims.html").read_text(encoding="utf-8"))
+    lines = (site / "claims.csv").read_text(encoding="utf-8")
+    for one in usual_claims().values():
+        assert f'id="{one.name}"' in text and one.claim in text
+        for found in one.evidence:
+            assert f"{found.verdict.claim}: <b>{found.verdict.answer}</b>" in text
+            assert found.verdict.claim in lines
+
+
+def test_the_bank_has_every_exit_question_with_its_answer_and_every_exercise(tmp_path, capsys):
+    page = bank.page()
+    for question in QUESTIONS.values():
+        assert page.count(f"**{question.id}**") == 1 and question.why[question.right] in page
+    for id, exercise in all_exercises().items():
+        assert f"| {id} | " in page, exercise.title
+    bank.main(["--gift", str(tmp_path / "bank.gift")])
+    assert f"{len(QUESTIONS)} questions" in capsys.readouterr().out
+    written = (tmp_path / "bank.gift").read_text(encoding="utf-8")
+    for entry in written.split("::[markdown]")[1:]:
+        options = entry[entry.index("{\n") :].split("\n}")[0].splitlines()[1:]
+        assert sorted(line[0] for line in options)[:1] == ["="] and len(options) >= 2
+        assert sum(line.startswith("=") for line in options) == 1
+        assert all(len(re.findall(r"(?<!\\)#", line)) == 1 for line in options)
 
 
 def test_figures_keep_their_words_and_their_size_on_the_site(site):
