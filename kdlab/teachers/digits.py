@@ -1,6 +1,5 @@
 """How the shipped teachers of digits are made: one recipe each."""
 
-import platform
 from dataclasses import dataclass, field
 
 import torch
@@ -26,8 +25,8 @@ class DigitsTeacher:
     architecture: str = "resnet10t"
     options: dict = field(default_factory=lambda: {"output_stride": 8})
 
-    def train(self, name, *, steps=None, progress=True):
-        """The trained network, and its card but for what is read off the written file."""
+    def train(self, *, steps=None, progress=True):
+        """The trained network, and what its card says of it alone."""
         steps = self.steps if steps is None else steps
         options = {**self.options, "channels": self.channels}
         torch.manual_seed(self.seed)
@@ -39,7 +38,6 @@ class DigitsTeacher:
             seed=self.seed, progress=progress,
         )  # fmt: skip
         return network, {
-            "name": name,
             "architecture": self.architecture,
             "options": options,
             "num_classes": data.NUM_CLASSES,
@@ -47,16 +45,11 @@ class DigitsTeacher:
             "input_size": data.SIZE,
             "data": f"{'cluttered' if self.cluttered else 'clean'} digits, {data.TEACHER_SOURCES} sources, "
             f"{self.views} views each; handwriting: scikit-learn's copy of the UCI optical digits",
-            "command": f"python -m kdlab teach {name}" + (f" --steps {steps}" if steps != self.steps else ""),
             "steps": steps,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "smoothing": self.smoothing,
             "seed": self.seed,
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "precision": "float16",
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
-            "threads": torch.get_num_threads(),
         }
 
     def score(self, teacher):

@@ -1,6 +1,5 @@
 """A teacher of scenes: the student's detector, four times as wide, from handwriting of its own."""
 
-import platform
 from functools import partial
 from types import SimpleNamespace
 
@@ -63,8 +62,8 @@ def edge_loss(edges, distances):
     return BINS_WEIGHT * bins + fit
 
 
-def train(name, *, steps=None, progress=True):
-    """The trained network, and its card but for the score."""
+def train(*, steps=None, progress=True):
+    """The trained network, and what its card says of it alone."""
     steps, own = STEPS if steps is None else steps, teacher_scenes(SCENES)
     torch.manual_seed(SEED)
     network = create_student("detector", **OPTIONS)
@@ -73,7 +72,6 @@ def train(name, *, steps=None, progress=True):
         weight_decay=DECAY, seed=SEED, progress=progress,
     )  # fmt: skip
     return network, {
-        "name": name,
         "architecture": "detector",
         "options": OPTIONS,
         "num_classes": NUM_CLASSES,
@@ -81,16 +79,11 @@ def train(name, *, steps=None, progress=True):
         "input_size": SIZE,
         "data": f"{SCENES:,} scenes of {TEACHER_SOURCES} sources; handwriting: scikit-learn's copy of "
         "the UCI optical digits",
-        "command": f"python -m kdlab teach {name}" + (f" --steps {steps}" if steps != STEPS else ""),
         "steps": steps,
         "batch_size": BATCH,
         "learning_rate": RATE,
         "weight_decay": DECAY,
         "seed": SEED,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "precision": "float16",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "threads": torch.get_num_threads(),
     }
 
 

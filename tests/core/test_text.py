@@ -13,6 +13,7 @@ from kdlab.generation import generate
 from kdlab.metrics.text import bits_per_character, distinct, divergence, readings, real_words, vocabulary
 from kdlab.models import create_student
 from kdlab.teachers import open_teacher
+from kdlab.teachers.teach import train_teacher
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +154,12 @@ def test_readings_are_each_of_them(own):
     assert found["reverse KL"] == divergence(teacher, student, *cut(written), reverse=True)
 
 
-def test_the_shipped_teacher_has_read_and_its_recipe_runs():
-    from kdlab.teachers.text import RECIPES
-
+def test_the_shipped_teacher_has_read_and_its_recipe_runs(tmp_path):
     teacher, held_out = open_teacher("text"), windows(corpus().held_out, 4000)
     assert bits_per_character(teacher, *held_out) < 0.5 * math.log2(50)
-    network, card = RECIPES["text"].train("text", steps=1, progress=False)
-    assert card["command"] == "python -m kdlab teach text --steps 1"
-    assert card["parameters"] == sum(p.numel() for p in network.parameters())
+    brief = train_teacher("text", tmp_path, steps=1, progress=False)
+    assert brief.card["command"] == "python -m kdlab teach text --steps 1"
+    assert brief.card["parameters"] == sum(p.numel() for p in brief.network.parameters())
 
 
 def test_a_student_learns_from_text_and_from_probabilities(own):
