@@ -184,7 +184,7 @@ def test_what_makes_it_another_study_is_said():
         (study(few), "too few seeds"),
         (study(other), "an arm is missing"),
         (study(OWN, "every other sum"), "another baseline"),
-        (study(OWN, margin=1), "another margin"),
+        (study(OWN, margin=5), "another margin"),
         (study(alike), "both arms alike"),
         (study(OWN, steps=20), "too few steps"),
     ):
