@@ -177,6 +177,21 @@ _ALL = [
         "b": "That compares the two models. A payment has to be encoded before the net can answer.",
         "c": "In bulk both are faster a row, but a payment that waits for others is not decided in real time.",
     }),
+    Question("11.q1", "c", {
+        "a": "More of the same has the same shares at each place. The likeliest words still come from different ways to say it.",
+        "b": "The ideal parallel student, which no training can beat, says blends as well.",
+        "c": "One style leaves one likeliest sentence. A teacher's greedy text is one way to get it, and needs no other merit.",
+    }),
+    Question("11.q2", "a", {
+        "a": "What differs from answer to answer averages out. What is the same in all of them is the lesson.",
+        "b": "It would, if it learned each answer by heart. It learns what many answers have in common.",
+        "c": "Many answers help against chance only. The one slip is in every one of them.",
+    }),
+    Question("11.q3", "b", {
+        "a": "How many are kept says how strict a filter is, not what it lets through.",
+        "b": "The one in ten may be every midnight there is. What passes must be counted by kind.",
+        "c": "A mean hides what is rare, which is where a filter fails.",
+    }),
     Question("13.q1", "b", {
         "a": "Nothing is wrong with the code: clicks are not taste. What was never shown cannot be clicked.",
         "b": "Clicks happen on what was shown, and popular items are shown more. True taste earns nothing where nobody looked.",

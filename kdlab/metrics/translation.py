@@ -94,3 +94,15 @@ def audit(kept, right):
     counts = {"precision": kept.sum(), "recall": right.sum()}
     found = {name: 100 * both / count.item() for name, count in counts.items()}
     return {**found, "kept": 100 * kept.double().mean().item()}
+
+
+def nats_of_likeliest(logits, whats):
+    """How probable a parallel translator finds the likeliest valid rendering: mean log-probability, in nats.
+
+    ``logits`` are (N, 18, words), one announcement a row; the end and the padding after it are words, too.
+    """
+    if logits.ndim != 3 or len(logits) != len(whats):
+        raise ValueError(f"logits {tuple(logits.shape)} do not fit {len(whats)} announcements")
+    words = torch.stack([all_renderings(what) for what in whats])  # (N, 12, 18)
+    chances = logits.double().log_softmax(dim=-1)[:, None].expand(-1, words.shape[1], -1, -1)
+    return chances.gather(-1, words[..., None]).sum(dim=(2, 3)).amax(dim=1).mean().item()
