@@ -1,7 +1,7 @@
 """What a teacher's translations are worth to a student, why, and what is inherited with them.
 
-``python studies/translation.py`` writes data/results/translation.json; about half an hour on one core. A pair
-has its own sentences, order and first weights. Where the teacher is what is asked about, it has its own
+``python studies/translation.py`` writes data/results/translation.json; about half an hour on one free core. A
+pair has its own sentences, order and first weights. Where the teacher is what is asked about, it has its own
 teacher, too; "parallel" and "few references" are of the one that is shipped.
 """
 
@@ -25,7 +25,7 @@ from kdlab.metrics.translation import audit, judge, right_city, shares, valid
 from kdlab.models import create_student
 from kdlab.results import run_studies
 from kdlab.sampling import written_by
-from kdlab.study import Result, compare
+from kdlab.study import compare
 from kdlab.teachers import open_teacher
 from kdlab.teachers.translation import pairs, taught, writer
 
@@ -39,7 +39,6 @@ POWERS = {"one style": float("inf"), "2": 2, "as they are": 1, "1/2": 0.5, "all 
 FEW, POOL = 200, 4000  # references, and sources without any
 SLIP_GIVEN, SLIP_STEPS = 800, 250  # of a teacher whose writers slip
 PRICE, ANSWERS = 10, 3000  # answers for one reference, assumed; and what is spent, in answers
-GENERATIONS, A_TIME = 4, 600  # and the texts of each
 
 
 @cache
@@ -360,48 +359,6 @@ def filters(seeds):
     return {what: replace(model, scores=read[what], **about) for what, about in FILTERS.items()}
 
 
-# ---- part two: from one student to the next
-
-
-@cache
-def generations(seeds):
-    """By reading and generation: students of what the last one drew, alone or beside all earlier texts."""
-    about = {
-        "valid": VALID,
-        "styles": {"metric": "styles in use (exponential of their entropy), count", "margin": 1},
-    }
-    arms = ("accumulate", "replace")
-    read = {(what, g): {arm: [] for arm in arms} for what in about for g in range(1, GENERATIONS + 1)}
-    for seed in range(seeds):
-        for arm in arms:
-            for generation, found in enumerate(_line(arm, seed), start=1):
-                for what, value in found.items():
-                    read[what, generation][arm].append(value)
-    return {f"{what} {g}": _result(read[what, g], about[what], seeds) for what, g in read}
-
-
-def _line(arm, seed):
-    """What is read off each generation of one line."""
-    corpus, test = translation(A_TIME, seed), test_of(seed)
-    sources, targets = corpus.sources, corpus.references
-    for generation in range(GENERATIONS):
-        network = taught(sources, targets, width=48, seed=seed, **ONE_BY_ONE)
-        draw = writer(network, temperature=1.0, seed=seed + 100 * generation)
-        styles, _ = judge(written_by(draw, test.sources), test.whats)
-        in_use = styles[styles >= 0].bincount(minlength=len(STYLES)).double()
-        spread = torch.distributions.Categorical(in_use + 1e-9).entropy().exp()
-        yield {"valid": 100 * (styles >= 0).double().mean().item(), "styles": spread.item()}
-        new = translation(A_TIME, 1000 * (generation + 1) + seed).sources
-        text = written_by(draw, new)
-        if arm == "accumulate":
-            new, text = torch.cat([sources, new]), torch.cat([targets, text])
-        sources, targets = new, text
-
-
-def _result(scores, about, seeds):
-    return Result("replace", scores, planned=seeds, training=ONE_BY_ONE, seed_list=[*range(seeds)], **about)
-
-
 def part_of(study, what, seeds):
     return study(seeds)[what]
 
@@ -416,9 +373,6 @@ STUDIES = {
     **parts("filters", filters, *FILTERS),
     **parts("few references", few_references, "greedy", "beam"),
     **{f"habits {name}": partial(habits, power) for name, power in POWERS.items()},
-    **parts(
-        "generations", generations, *(f"{w} {g + 1}" for w in ("valid", "styles") for g in range(GENERATIONS))
-    ),
 }
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def likely_words(shares, words, *, top=3, alt, title=None):
     values, places = shares.topk(top, dim=1)
     figure, axis = canvas.axes(width=1.7 * top, height=0.24 * len(shares) + 0.7)
     colours = plt.get_cmap("Blues", STEPS)
-    axis.imshow(values, cmap=colours, vmin=0, vmax=1.2, aspect="auto", interpolation="nearest")
+    axis.imshow(values.numpy(), cmap=colours, vmin=0, vmax=1.2, aspect="auto", interpolation="nearest")
     for (row, column), share in zip(
         ((r, c) for r in range(len(values)) for c in range(top)), values.flatten()
     ):

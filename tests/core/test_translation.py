@@ -35,11 +35,18 @@ from kdlab.data.translation import (
     translation,
 )
 from kdlab.distill import distill, hard_labels, soft_targets
-from kdlab.metrics.translation import audit, judge, right_city, shares, valid
+from kdlab.metrics.translation import audit, judge, nats_of_likeliest, right_city, shares, valid
 from kdlab.models import create_student
+from kdlab.plots import canvas, likely_words
 from kdlab.sampling import written_by
 from kdlab.teachers import open_teacher
 from kdlab.teachers.translation import pairs, taught, writer
+
+
+@pytest.fixture(scope="module")
+def part():
+    return translation(12, 6)
+
 
 MARKET = Announcement(thing=10, city=1, verb=1, day=258, hour=4, minute=50)
 
@@ -183,12 +190,29 @@ def test_an_audit_counts():
             audit(*bad)
 
 
+def test_the_likeliest_rendering_is_one_of_twelve(part):
+    logits = torch.randn(12, 18, len(GERMAN), generator=torch.Generator().manual_seed(2))
+    chances, due = logits.double().log_softmax(dim=2), []
+    for row, what in zip(chances, part.whats):
+        due.append(
+            max(sum(row[t, w].item() for t, w in enumerate(way)) for way in all_renderings(what).tolist())
+        )
+    assert nats_of_likeliest(logits, part.whats) == pytest.approx(sum(due) / 12)
+    with pytest.raises(ValueError, match=r"logits \(12, 18, \d+\) do not fit 11 announcements"):
+        nats_of_likeliest(logits, part.whats[1:])
+
+
+def test_a_picture_of_likely_words_has_the_likeliest_first(monkeypatch):
+    shown = []
+    monkeypatch.setattr(canvas, "show", lambda figure, alt: shown.append((figure, alt)))
+    likely_words(
+        torch.tensor([[0.1, 0.7, 0.2], [0.996, 0.004, 0.0]]), ["a", "b", "c"], top=2, alt="two places"
+    )
+    (_, alt), texts = shown[0], [text.get_text() for text in shown[0][0].axes[0].texts]
+    assert texts == ["b  70 %", "c  20 %", "a  100 %"] and alt == "two places"
+
+
 # ---- translators
-
-
-@pytest.fixture(scope="module")
-def part():
-    return translation(12, 6)
 
 
 def test_a_parallel_translator_hears_no_other_place(part):
