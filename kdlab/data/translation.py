@@ -113,7 +113,16 @@ def announcements(count, seed=0, *, unseen=False, cities=None, hours=None):
         Draw from one meaning in eight, which is for tests alone; otherwise from all others.
     cities, hours : sequence of int, optional
         Draw evenly from these alone: rare cities, or the hour of midnight, for a test of their own.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many, or none are asked for.
     """
+    pool = len(THINGS) * 2 * DAYS * 12 * len(set(cities or CITIES)) * len(set(hours or range(24)))
+    most = pool // (2 * UNSEEN if unseen else 2)  # half of all, so that those not drawn yet are found
+    if not 1 <= count <= most:
+        raise ValueError(f"from 1 to {most:,} different announcements can be drawn here, not {count:,}")
     random_ = random.Random(seed)
     shares = [SELDOM if city in RARE else (1 - SELDOM * len(RARE)) / (len(CITIES) - len(RARE))
               for city in range(len(CITIES))]  # fmt: skip

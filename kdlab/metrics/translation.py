@@ -90,7 +90,9 @@ def audit(kept, right):
         raise ValueError(f"kept {tuple(kept.shape)} and right {tuple(right.shape)} must both be (N,)")
     both = (kept & right).sum().item()
     if not kept.any() or not right.any():
-        raise ValueError(f"{int(kept.sum())} of {len(kept)} answers are kept and {int(right.sum())} right")
+        raise ValueError(
+            f"of {len(kept)} answers {int(kept.sum())} are kept and {int(right.sum())} right: both must be some"
+        )
     counts = {"precision": kept.sum(), "recall": right.sum()}
     found = {name: 100 * both / count.item() for name, count in counts.items()}
     return {**found, "kept": 100 * kept.double().mean().item()}

@@ -92,6 +92,11 @@ def test_a_part_follows_from_its_seed_and_tests_have_meanings_of_their_own():
     assert not set(unseen) & set(announcements(5000, 5))
     assert {what.hour for what in announcements(20, unseen=True, hours=[0])} == {0}
     assert {what.city for what in announcements(80, cities=[*RARE])} == {*RARE}
+    for count, which in ((0, {}), (30_000, {"unseen": True, "hours": [0], "cities": [12]})):
+        with pytest.raises(
+            ValueError, match=r"from 1 to [\d,]+ different announcements can be drawn here, not"
+        ):
+            announcements(count, **which)
 
 
 def test_sentences_are_tokens_and_back():
