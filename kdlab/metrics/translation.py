@@ -91,7 +91,7 @@ def audit(kept, right):
     both = (kept & right).sum().item()
     if not kept.any() or not right.any():
         raise ValueError(
-            f"of {len(kept)} answers {int(kept.sum())} are kept and {int(right.sum())} right: both must be some"
+            f"{int(kept.sum())} of {len(kept)} answers are kept and {int(right.sum())} right: at least 1 each"
         )
     counts = {"precision": kept.sum(), "recall": right.sum()}
     found = {name: 100 * both / count.item() for name, count in counts.items()}
