@@ -36,7 +36,7 @@ ONE_BY_ONE = {"steps": 300, "batch_size": 32, "learning_rate": 0.005}
 QUICK = {**ONE_BY_ONE, "steps": 300}  # of the teachers of other habits
 VALID = {"metric": "valid translations, %", "margin": 5}  # points: the smallest difference that matters
 POWERS = {"all alike": 0, "2": 2, "as they are": 1, "one style": float("inf")}
-WITH_TEACHERS = 3  # pairs at most where each trains a teacher in all settings
+DEAR = 3  # pairs at most where each trains a teacher in all settings, or for long
 FEW, POOL = 200, 4000  # references, and sources without any
 SLIP_GIVEN, SLIP_STEPS = 800, 250  # of a teacher whose writers slip
 PRICE, ANSWERS = 10, 3000  # answers for one reference, assumed; and what is spent, in answers
@@ -147,7 +147,7 @@ def habits(power, seeds):
     arms = {name: learns(TARGETS[name]) for name in ("references", "greedy")}
     result = read_by(
         judged, arms, student="parallel_translator", training=PARALLEL, data=load, baseline="references",
-        seeds=min(seeds, WITH_TEACHERS), about={"valid": VALID},
+        seeds=min(seeds, DEAR), about={"valid": VALID},
     )["valid"]  # fmt: skip
     for seed in result.seed_list:
         d, scores = load(seed), result.scores
@@ -162,6 +162,26 @@ def habits(power, seeds):
         }.items():  # fmt: skip
             scores.setdefault(name, []).append(value)
     return result
+
+
+@cache
+def longer(seeds):
+    """Where one style is common enough for the ideal parallel model, does more training reach it?"""
+
+    def load(seed):
+        return SimpleNamespace(
+            part=translation(SOURCES, seed, habits=sharpened(HABITS, POWERS["2"])), test=test_of(seed)
+        )
+
+    plain = learns(TARGETS["references"])
+    arms = {
+        "references": plain,
+        "ten times the steps": lambda d: (*plain(d), {"steps": 10 * PARALLEL["steps"]}),
+    }
+    return read_by(
+        judged, arms, student="parallel_translator", training=PARALLEL, data=load, baseline="references",
+        seeds=min(seeds, DEAR), about={"valid": VALID},
+    )["valid"]  # fmt: skip
 
 
 # ---- part one: word after word, with few references
@@ -374,6 +394,7 @@ STUDIES = {
     **parts("filters", filters, *FILTERS),
     **parts("few references", few_references, "greedy", "beam"),
     **{f"habits {name}": partial(habits, power) for name, power in POWERS.items()},
+    "habits 2, longer": longer,
 }
 
 if __name__ == "__main__":
