@@ -61,6 +61,8 @@ def beam_step(
         paid = following[done, stop]
         following[done] = OUT
         following[done, stop] = paid
+    elif of_done == "the stop is free":
+        following[done, stop] = 0.0
     elif of_done == "is dropped":
         following[done] = OUT
     elif of_done == "may say anything":
