@@ -192,6 +192,21 @@ _ALL = [
         "b": "Worth knowing, but whatever it was, its steps cost more.",
         "c": "It is the same for both.",
     }),
+    Question("11.q1", "c", {
+        "a": "More of the same has the same shares at each place. The likeliest words still come from different ways to say it.",
+        "b": "The ideal parallel student, which no training can beat, says blends as well.",
+        "c": "One style leaves one likeliest sentence. A teacher's greedy text is one way to get it, and needs no other merit.",
+    }),
+    Question("11.q2", "a", {
+        "a": "What differs from answer to answer averages out. What is the same in all of them is the lesson.",
+        "b": "It would, if it learned each answer by heart. It learns what many answers have in common.",
+        "c": "Many answers help against chance only. The one slip is in every one of them.",
+    }),
+    Question("11.q3", "b", {
+        "a": "How many are kept says how strict a filter is, not what it lets through.",
+        "b": "The one in ten may be every midnight there is. What passes must be counted by kind.",
+        "c": "A mean hides what is rare, which is where a filter fails.",
+    }),
     Question("12.q1", "b", {
         "a": "Ten times as many were tried, with and without more steps. Nothing moved.",
         "b": "From digits to answer is one leap that this student cannot make. A written sum turns it into leaps of one addition each.",

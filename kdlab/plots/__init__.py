@@ -8,6 +8,7 @@ from kdlab.plots.canvas import COLOURS, DASHES, HATCHES, MARKERS, STYLE, ZERO, a
 from kdlab.plots.claims import Row, draw_forest, forest, in_words, summary
 from kdlab.plots.curves import bars, lines, measures, tradeoff
 from kdlab.plots.differences import intervals, panels
+from kdlab.plots.likely_words import likely_words
 from kdlab.plots.pictures import draw_matrix, images, matrix, soft_labels
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "in_words",
     "intervals",
     "label",
+    "likely_words",
     "lines",
     "matrix",
     "measures",
