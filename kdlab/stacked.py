@@ -25,8 +25,8 @@ def distill_stacked(students, tasks, *, steps=300, batch_size=32, learning_rate=
     ----------
     students : list of Module
         Of one architecture; trained in place, and left in eval mode.
-    tasks : list of (inputs, terms, options)
-        For each student a Tensor (N, ...), what is matched, and ``{"weight_decay": ...}`` or ``{}``.
+    tasks : list of tuple
+        For each student its inputs, a Tensor (N, ...), its terms, what is matched, and its options, ``{"weight_decay": ...}`` or ``{}``.
     steps, batch_size, learning_rate, seed
         As for :func:`kdlab.distill.distill`, of all students.
 
