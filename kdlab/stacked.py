@@ -26,7 +26,8 @@ def distill_stacked(students, tasks, *, steps=300, batch_size=32, learning_rate=
     students : list of Module
         Of one architecture; trained in place, and left in eval mode.
     tasks : list of tuple
-        For each student its inputs, a Tensor (N, ...), its terms, what is matched, and its options, ``{"weight_decay": ...}`` or ``{}``.
+        For each student its inputs, a Tensor (N, ...), its terms, what is matched, and its options,
+        ``{"weight_decay": ...}`` or ``{}``.
     steps, batch_size, learning_rate, seed
         As for :func:`kdlab.distill.distill`, of all students.
 
