@@ -36,7 +36,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "_extra", "node_modules"]
+exclude_patterns = ["_build", "_extra", "node_modules", "releases"]
 suppress_warnings = ["mystnb.unknown_mime_type"]  # the widget's own; its static figure stands above it
 
 # The outputs shown are those that the lessons store: nothing runs while the site is built.
