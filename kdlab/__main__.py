@@ -67,7 +67,7 @@ def _run(arguments):
             for path in export(options.kind, options.lessons, options.out):
                 print(path)
         else:
-            for path in sorted(TEACHERS.glob("*.safetensors")):
+            for path in sorted(TEACHERS.glob("*.safetensors"), key=lambda found: found.stem):
                 _print_card(read_card(path)[0])
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"kdlab: {literal(error)}", file=sys.stderr)
