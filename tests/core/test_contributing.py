@@ -73,7 +73,7 @@ import torch
 from kdlab.data.moons import moons
 from kdlab.teachers import open_teacher
 from kdlab.teachers.teach import recipes
-network, card = recipes()["moons"].train("moons", steps=20)
+network, card = recipes()["moons"].train(steps=20)
 points = moons().test.inputs
 for name in ("moons", "data/teachers/moons.safetensors"):
     teacher = open_teacher(name)
