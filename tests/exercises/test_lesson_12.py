@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from telling import ALL, assert_right, assert_told
+from telling import ALL, assert_own_study, assert_right, assert_told
 
 from kdlab.data.reasoning import MARK
-from kdlab.exercises.core import NOT_YET, RIGHT, UNKNOWN
+from kdlab.exercises.core import UNKNOWN
 from kdlab.study import Result
 
 
@@ -170,22 +170,11 @@ def study(scores, baseline="working", margin=2, steps=300):
 OWN = {"working": [100.0, 99.9, 100.0], "every other sum": [12.0, 14.0, 10.5]}
 
 
-def test_an_own_study_passes_with_the_word_of_its_interval():
-    assert ALL["12.5"].diagnose((study(OWN), "hurts")).status == RIGHT
-    assert ALL["12.5"].diagnose((study(OWN), "same")).name == "the verdict does not follow from the interval"
-    assert ALL["12.5"].diagnose((..., ...)).status == NOT_YET
-
-
-def test_what_makes_it_another_study_is_said():
-    few = {arm: scores[:2] for arm, scores in OWN.items()}
-    other = {"working": OWN["working"], "half": OWN["every other sum"]}
-    alike = {arm: OWN["working"] for arm in OWN}
-    for result, name in (
-        (study(few), "too few seeds"),
-        (study(other), "an arm is missing"),
-        (study(OWN, "every other sum"), "another baseline"),
-        (study(OWN, margin=5), "another margin"),
-        (study(alike), "both arms alike"),
-        (study(OWN, steps=20), "too few steps"),
-    ):
-        assert ALL["12.5"].diagnose((result, "hurts")).name == name
+def test_an_own_study_passes_and_what_makes_it_another_is_said():
+    assert_own_study(
+        "12.5",
+        study,
+        OWN,
+        "hurts",
+        {"another margin": study(OWN, margin=5), "too few steps": study(OWN, steps=20)},
+    )
