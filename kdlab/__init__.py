@@ -7,7 +7,7 @@ import pkgutil
 # ONNX Runtime's wheel reports usage by default; it reads this when it is first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def _public():

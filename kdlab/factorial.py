@@ -4,9 +4,9 @@ import itertools
 from dataclasses import replace
 
 from kdlab.estimates import SUM
+from kdlab.verdicts import NO_EFFECT
 
 JOIN, TIMES = " + ", " x "
-NO_EFFECT = "no effect"
 
 
 def cells(factors):

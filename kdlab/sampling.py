@@ -69,7 +69,7 @@ def written_by(write, prompts, *, batch_size=256, progress=False):
     ----------
     write : callable
         ``write(prompts)`` gives tokens (B, T) for a batch of prompts; T is the same in all batches.
-        :func:`kdlab.generation.generate` and :func:`kdlab.beam.beam_search` are made for it.
+        :func:`kdlab.generation.generate` and :func:`kdlab.generation.beam_search` are made for it.
     prompts : Tensor, or tuple or dict of Tensor
         A row a prompt.
     batch_size : int

@@ -8,6 +8,7 @@ from kdlab.estimates import GAIN, LEVEL, TREND, Estimate, decimals, holm, in_uni
 MANY = 3  # comparisons in a study; where there are more, Holm's correction is shown
 ACCURACY_MARGIN = 1.0  # points
 LOWER = ", lower is better"
+NO_EFFECT = "no effect"  # a baseline whose scores are 0: the other arms' are differences already
 
 
 @dataclass

@@ -1,5 +1,6 @@
-"""The studies of lesson 05: all combinations of four sources, and of ways to weight them."""
+"""The studies of lesson 05: all combinations of four sources, and of ways to weight them; attention maps."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import torch
@@ -8,12 +9,14 @@ from kdlab import data, models
 from kdlab.distill import features, hard_labels, relations, soft_targets
 from kdlab.factorial import JOIN, cells
 from kdlab.gradients import balanced
+from kdlab.losses import attention_transfer_loss
 from kdlab.results import run_studies
 from kdlab.study import compare
-from kdlab.teachers import load_teacher
+from kdlab.teachers import load_teacher, untrained_teacher
 
 SEEDS = 8
 APART = 1000  # the seed at which weights are balanced: none of the study's
+MAPS = range(100, 130)  # seeds for maps: eight others, a first look, had left it open
 FACTORS = ("hard labels", "soft targets", "hints", "distances")
 
 
@@ -113,6 +116,62 @@ def controls(steps, *, halved=False):
     return study
 
 
+def with_maps(setting):
+    """The data of a seed with the terms of attention maps: the teacher's, and an untrained one's."""
+    make, name, _, _ = SETTINGS[setting]
+    load, teacher = taught(make, name), load_teacher(name)
+
+    def loaded(seed):
+        d = load(seed)
+        control = untrained_teacher(teacher, d.train.images, layers=(2,), seed=seed)
+        seen = {
+            "attention maps": d.answers,
+            "untrained teacher's maps": control.outputs(d.train.images, layers=(2,)),
+        }
+        d.terms = terms(d) | {
+            name: features(answers.features[2], 2, loss=attention_transfer_loss, project=False, name=name)
+            for name, answers in seen.items()
+        }
+        return d
+
+    return loaded
+
+
+def maps(setting):
+    """Attention maps beside labels, and beside labels and soft targets: equal shares, seeds of its own."""
+    hard, soft = FACTORS[:2]
+    combined = [
+        (hard,),
+        (hard, soft),
+        (hard, "attention maps"),
+        (hard, "untrained teacher's maps"),
+        (hard, soft, "attention maps"),
+    ]
+
+    def study(_):
+        _, _, width, training = SETTINGS[setting]
+        load = with_maps(setting)
+
+        def weighted(on):
+            apart = load(APART)
+            torch.manual_seed(APART)
+            student, size = models.TinyCNN(width), training["batch_size"]
+            match = balanced(student, apart.train.images, [apart.terms[one] for one in on], batch_size=size)
+            weights = {one: term.weight for one, term in zip(on, match)}
+            return lambda d: (d.train.images, [replace(d.terms[one], weight=weights[one]) for one in on])
+
+        return compare(
+            {JOIN.join(on): weighted(on) for on in combined},
+            data=load,
+            student=lambda: models.TinyCNN(width),
+            baseline=hard,
+            seeds=[*MAPS],
+            **training,
+        )
+
+    return study
+
+
 def weighting(setting):
     def study(seeds):
         make, name, width, training = SETTINGS[setting]
@@ -142,5 +201,6 @@ def weighting(setting):
 if __name__ == "__main__":
     studies = {setting: factorial(setting) for setting in SETTINGS}
     studies |= {f"{setting}, weights": weighting(setting) for setting in SETTINGS}
+    studies |= {f"{setting}, maps": maps(setting) for setting in SETTINGS}
     studies |= {"clean, half weights": controls(300, halved=True), "clean, 1200 steps": controls(1200)}
     run_studies("combining", studies, seeds=SEEDS)

@@ -91,15 +91,22 @@ def _export(network, inputs, path):
     quiet = warnings.catch_warnings(action="ignore"), redirect_stdout(nowhere), redirect_stderr(nowhere)
     try:
         with quiet[0], quiet[1], quiet[2], torch.no_grad():
-            torch.onnx.export(
-                network, inputs, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False
-            )
+            program = torch.onnx.export(network, inputs, dynamo=True, dynamic_shapes=free, verbose=False)
+            _without_places(program.model)
+            program.save(path, external_data=False)
     except OSError:  # of the disk, not of the network
         raise
     except Exception as error:
         raise _NotExported(_reason(error)) from error
     finally:
         logging.disable(previous)
+
+
+def _without_places(model):
+    """Drop where each operator was called from: paths of the machine that exports are nobody else's."""
+    for graph in (model.graph, *model.functions.values()):
+        for node in graph.all_nodes():
+            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)
 
 
 def _reason(error):

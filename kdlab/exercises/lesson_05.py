@@ -8,7 +8,7 @@ from kdlab.exercises.core import Exercise, Mistake, value
 from kdlab.exercises.own import OwnFactor
 from kdlab.exercises.pull import PULL
 from kdlab.exercises.tuning import EQUAL_TUNING
-from kdlab.factorial import NO_EFFECT
+from kdlab.verdicts import NO_EFFECT
 
 
 def _interaction(neither, a, b, both):

@@ -249,7 +249,7 @@ FIVE = Cases(
                 ("01", "50 images: soft labels beat hard ones"), ("01", "pool: the teacher's classes help")),
             "b": ("More sources do not add up, and none of them replaces data.",
                 ("05", "clean: soft targets x hints is less than the sum")),
-            "c": ("New inputs with a good teacher's answers: no choice of a loss gave as much.",
+            "c": ("New inputs with a good teacher's answers: on small images no choice of a loss gave as much.",
                 ("01", "pool: the teacher's classes help")),
         }),
         "C": Case("a", {

@@ -51,8 +51,8 @@ class Translator(nn.Module):
     """Word after word: sources (B, S) and the words so far (B, T) to logits (B, T, num_classes) of the next.
 
     The words so far begin with BEGIN. To let it write, :meth:`of` some sources is a model for
-    :func:`kdlab.generation.generate` and :func:`kdlab.beam.beam_search`. Vaswani et al. (2017), "Attention Is
-    All You Need", with learned places.
+    :func:`kdlab.generation.generate` and :func:`kdlab.generation.beam_search`. Vaswani et al. (2017),
+    "Attention Is All You Need", with learned places.
 
     Parameters
     ----------

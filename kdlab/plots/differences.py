@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.estimates import in_unit
 from kdlab.plots import canvas
+from kdlab.verdicts import NO_EFFECT
 
 WIDE = 28  # characters of an arm's name in a line
 MEAN = {"color": canvas.COLOURS[0], "linewidth": 3, "linestyle": "-", "marker": ""}
@@ -72,7 +73,7 @@ def _write(axis, text, points, at, *, transform=None, **look):
 
 def _has_levels(result):
     """Not where scores are effects already, against none."""
-    return any(result.scores[result.baseline])
+    return result.baseline != NO_EFFECT
 
 
 def _mean(result, arm):

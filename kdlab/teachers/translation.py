@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import torch
 
-from kdlab.beam import beam_search
 from kdlab.data.translation import BEGIN, END, ENGLISH, GERMAN, padded, translation
 from kdlab.distill import distill, hard_labels
-from kdlab.generation import generate
+from kdlab.generation import beam_search, generate
 from kdlab.metrics.translation import shares
 from kdlab.models import create_student
 from kdlab.models.translation import ParallelTranslator

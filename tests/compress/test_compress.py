@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -168,6 +169,15 @@ def test_an_export_is_one_file_and_prints_nothing(tmp_path, capfd):
     compress.export_onnx(network, IMAGES[:1], tmp_path / "one.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["one.onnx"]
     assert capfd.readouterr() == ("", "") and network.training
+
+
+@deploy
+def test_an_export_names_no_file_of_the_machine_that_made_it(exported, tmp_path):
+    _, file = exported
+    small = compress.quantise_int8(file.path, IMAGES, tmp_path / "int8.onnx")
+    demo = Path(__file__).parents[2] / "docs" / "demo"
+    for path in (file.path, small.path, *demo.glob("*.onnx")):
+        assert b".py" not in Path(path).read_bytes(), path
 
 
 @deploy

@@ -5,9 +5,8 @@ import itertools
 import pytest
 import torch
 
-from kdlab.beam import beam_search
 from kdlab.distill import distill, hard_labels
-from kdlab.generation import generate
+from kdlab.generation import beam_search, generate
 from kdlab.models.transformer import CausalTransformer
 from kdlab.sampling import next_tokens, written_by
 
@@ -108,10 +107,24 @@ def test_with_a_memory_the_beam_is_the_same():
     ].shape == (5, 3)
 
 
-@pytest.mark.parametrize("how", [{"prompts": torch.zeros(2, 0)}, {"length": -1}, {"width": 0}])
-def test_a_beam_that_cannot_be(how):
-    with pytest.raises(ValueError, match=r"must be \(B, P\) with a token each, at least 0 and at least 1"):
-        beam_search(table(), **{"prompts": torch.zeros(2, 1, dtype=torch.int64), "length": 1, **how})
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"prompts": torch.zeros(2, 1)}, r"must be whole numbers \(B, P\), got torch.float32 \(2, 1\)"),
+        ({"prompts": torch.zeros(2, 0, dtype=torch.int64)}, "at least one token each"),
+        ({"length": -1}, "must be at least 0, got -1"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"model": lambda tokens: torch.zeros(len(tokens), 4)}, r"the model gives \(2, 4\) for 1 tokens"),
+    ],
+)
+def test_a_beam_that_cannot_be(how, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        beam_search(**{"model": table(), "prompts": torch.zeros(2, 1, dtype=torch.int64), "length": 1, **how})
+
+
+def test_a_beam_of_no_prompts_is_empty():
+    tokens, scores = beam_search(lambda t: torch.zeros(*t.shape, 4), torch.zeros(0, 2, dtype=torch.int64), 3)
+    assert tokens.shape == (0, 5) and scores.shape == (0,)
 
 
 # ---- texts as data

@@ -144,6 +144,11 @@ def test_effects_have_no_level(shown):
     assert "mean" not in shown.texts and "accuracy: points above no effect" in shown.texts
 
 
+def test_a_baseline_that_truly_reaches_nothing_has_a_level(shown):
+    plots.intervals(Result("references", {"references": [0.0] * 3, "answers": [91.0, 92.0, 93.0]}))
+    assert {"mean", "92.0 %", "accuracy: points above references (0.0 %)"} <= {*shown.texts}
+
+
 def test_interval_plot_of_one_seed_and_of_a_metric_where_lower_is_better(shown):
     plots.intervals(Result("base", {"base": [1.0], "arm": [3.0]}))
     assert "arm: open" in shown[0]
