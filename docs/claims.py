@@ -1,5 +1,7 @@
 """The claims page and picture: every verdict of the course, read from stored outputs and results.
 
+The lessons print most of them; ``data/checked/asked.toml`` puts some more questions to their shipped studies.
+
 ``python docs/claims.py`` writes all verdicts to ``data/checked/verdicts.json``, which the package ships, and
 draws the picture that README shows; ``--check`` writes nothing and fails where the lessons say something else
 by now. The site draws its own.
@@ -17,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import usual  # noqa: E402
+from asked import asked  # noqa: E402
 
 from kdlab.checked.stored import Verdict  # noqa: E402
 
@@ -43,11 +46,12 @@ To cite a row, give its link (the # beside it) and the version, {version}: anoth
 
 ## Every verdict of the lessons
 
-Every claim of the lessons, as they and the shipped results answer it. A claim says which way the mean
-paired difference goes. *Held*: the whole 95 % interval lies on that side of 0; or, where the claim is that
-there is no difference that matters, within the margin. *Refuted*: it lies on the other side. *Same*: it holds
-0 and lies within the margin, the smallest difference that matters, which is stated before the run. *Open*:
-the study is too small to tell. Each difference has its unit in the column of the margin.
+Every claim of the lessons, as they and the shipped results answer it. Where a usual claim needed one that
+no lesson prints, it was *asked* of a shipped study, after its numbers were known. A claim says which way
+the mean paired difference goes. *Held*: the whole 95 % interval lies on that side of 0; or, where the claim
+is that there is no difference that matters, within the margin. *Refuted*: it lies on the other side.
+*Same*: it holds 0 and lies within the margin, the smallest difference that matters, which is stated before
+the run. *Open*: the study is too small to tell. Each difference has its unit in the column of the margin.
 """
 
 
@@ -118,10 +122,12 @@ def claims_page(root=ROOT):
     from kdlab.results import load_results, page
 
     pages = {path.name[:2]: f"notebooks/{path.stem}.html" for path, _, _ in _lessons(root)}
-    parts = [HEAD.format(usual=usual.markup(pages), version=kdlab.__version__)]
+    parts, more = [HEAD.format(usual=usual.markup(pages), version=kdlab.__version__)], asked(root)
     for path, notebook, title in _lessons(root):
         parts += [f"### {title}", f"[The lesson](notebooks/{path.name}). {_ran(notebook)}"]
         parts.append(_table(lesson_claims(notebook)))
+        if path.name[:2] in more:
+            parts += ["Asked of its shipped studies for lesson 15:", _table(more[path.name[:2]])]
     shipped = sorted((root / "data" / "results").glob("*.json"))
     if shipped:
         parts += ["## Shipped results", "Too slow for a lesson: run by the command given, and stored."]
@@ -131,11 +137,12 @@ def claims_page(root=ROOT):
 
 
 def stored(root=ROOT):
-    """Every verdict of the lessons, in their order: what ``data/checked/verdicts.json`` holds."""
+    """Every verdict, in the order of the lessons: what ``data/checked/verdicts.json`` holds."""
+    more = asked(root)
     return [
         Verdict(path.name[:2], title, *row)
         for path, notebook, title in _lessons(root)
-        for row in lesson_claims(notebook)
+        for row in (*lesson_claims(notebook), *more.get(path.name[:2], ()))
     ]
 
 

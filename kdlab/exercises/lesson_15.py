@@ -152,11 +152,11 @@ SETTLE = Exercise(
 
 
 SETTINGS = {
-    "width 2, 200 steps: T = 20 costs points": {"width": 2, "steps": 200, "data": "digits"},
-    "width 8, 800 steps: T = 20 beats hard labels": {"width": 8, "steps": 800, "data": "digits"},
-    "width 2, 800 steps: T = 20 is as good as hard labels": {"width": 2, "steps": 800, "data": "digits"},
-    "width 2, 3,200 steps: T = 20 is as good": {"width": 2, "steps": 3200, "data": "digits"},
-    "shipped: T = 4 helps": {"width": 16, "steps": 2000, "data": "payments"},
+    "asked, width 2, 200 steps: T = 20 beats T = 4": {"width": 2, "steps": 200},
+    "asked, width 2, 800 steps: T = 20 beats T = 4": {"width": 2, "steps": 800},
+    "asked, width 2, 3,200 steps: T = 20 beats T = 4": {"width": 2, "steps": 3200},
+    "asked, width 8, 200 steps: T = 20 beats T = 4": {"width": 8, "steps": 200},
+    "asked, width 8, 800 steps: T = 20 beats T = 4": {"width": 8, "steps": 800},
 }
 
 
@@ -175,7 +175,7 @@ class Disagreement:
         for name, says in {
             "the same verdict twice": "A verdict does not disagree with itself.",
             "no verdict behind this claim": "copy the words of two rows as they are printed.",
-            "a change, and no setting": "That verdict is about a change from one setting to another. Take two settings.",
+            "other temperatures": "Of these two verdicts not only the setting differs: they compare other temperatures. Take two of T = 20 against T = 4.",
             "one of them says nothing": "That one is open: it does not disagree with anything. Open beside held shows no dependence.",
             "they agree": "Both speak to the same side. One must speak for the usual claim, one against.",
             "more than one thing differs": "Then nobody knows which of them turns the answer round.",
@@ -202,8 +202,8 @@ class Disagreement:
         a, b = two
         if a == b:
             return self._wrong("the same verdict twice")
-        if changes := [one for one in two if one not in self.settings]:
-            return self._wrong("a change, and no setting", f"{changes[0]!r}.")
+        if other := [one for one in two if one not in self.settings]:
+            return self._wrong("other temperatures", f"{other[0]!r}.")
         if None in (behind[a].says, behind[b].says):
             return self._wrong("one of them says nothing")
         if behind[a].says == behind[b].says:

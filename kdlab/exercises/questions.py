@@ -264,7 +264,7 @@ _ALL = [
     }),
     Question("15.q3", "b", {
         "a": "The effect is one of size: as many small models as you like have nothing of it.",
-        "b": "This is open for want of pairs. Plan about twice as many as would do, fixed beforehand.",
+        "b": "This is open for want of pairs: elsewhere the same question has a word. Plan about twice as many as would do, fixed beforehand.",
         "c": "No pair brings a meter. Time multiplied by a stated power is the time again.",
     }),
 ]  # fmt: skip

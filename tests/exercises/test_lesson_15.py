@@ -147,15 +147,15 @@ def test_an_answer_in_other_words_is_told_which_there_are(given, told):
 
 # ---- two verdicts that disagree
 
-NARROW = "width 2, 800 steps: T = 20 is as good as hard labels"
-SHORT = "width 2, 200 steps: T = 20 costs points"
-WIDE = "width 8, 800 steps: T = 20 beats hard labels"
-CHANGE = "width 2: from 200 to 800 steps T = 20 gains"
-LONG = "width 2, 3,200 steps: T = 20 is as good"
+NARROW = "asked, width 2, 800 steps: T = 20 beats T = 4"
+SHORT = "asked, width 2, 200 steps: T = 20 beats T = 4"
+WIDE = "asked, width 8, 800 steps: T = 20 beats T = 4"
+WIDE_SHORT = "asked, width 8, 200 steps: T = 20 beats T = 4"
+LONG = "asked, width 2, 3,200 steps: T = 20 beats T = 4"
 ROWS = "shipped: T = 4 helps"
 
 
-def test_every_verdict_with_settings_is_behind_the_claim_and_one_pair_is_right():
+def test_every_verdict_with_settings_is_behind_the_claim_and_two_pairs_are_right():
     one = ALL["15.2"]
     behind = {e.verdict.claim: e.says for e in usual_claims()[one.claim].evidence}
     assert set(one.settings) <= set(behind)
@@ -163,10 +163,10 @@ def test_every_verdict_with_settings_is_behind_the_claim_and_one_pair_is_right()
         frozenset((a, b)): setting
         for a in one.settings
         for b in one.settings
-        for setting in ("width", "steps", "data")
+        for setting in ("width", "steps")
         if one.diagnose((a, b, setting)).status == RIGHT
     }
-    assert right == {frozenset((NARROW, WIDE)): "width"}
+    assert right == {frozenset((NARROW, WIDE)): "width", frozenset((WIDE_SHORT, WIDE)): "steps"}
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,9 @@ def test_every_verdict_with_settings_is_behind_the_claim_and_one_pair_is_right()
     [
         ((WIDE, WIDE, "width"), "the same verdict twice"),
         ((WIDE[:-1], NARROW, "width"), "no verdict behind this claim"),
-        ((CHANGE, SHORT, "steps"), "a change, and no setting"),
         ((SHORT, NARROW, "steps"), "they agree"),
         ((SHORT, WIDE, "width"), "more than one thing differs"),
-        ((WIDE, ROWS, "data"), "more than one thing differs"),
+        ((WIDE, ROWS, "data"), "other temperatures"),
         ((WIDE, NARROW, "steps"), "another setting"),
         ((WIDE, NARROW, "luck"), "no such setting"),
         ((WIDE, NARROW), "not what was asked for"),

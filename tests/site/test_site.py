@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from kdlab.results import Shipped, run_card, save_results
 from kdlab.study import Result, what_held
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,49 @@ def test_all_verdicts_are_read_from_the_lessons_tables(course, tmp_path):
     claims.store(tmp_path / "verdicts.json", course)
     assert claims.says_the_same(tmp_path / "verdicts.json", course)
     assert not claims.says_the_same(tmp_path / "nothing.json", course)
+
+
+ASKED = """[[asked]]
+lesson = "00"
+claim = "asked: down is worse than up"
+study = ["some", "first"]
+arm = "down"
+against = "up"
+word = "hurts"
+
+[[asked]]
+lesson = "00"
+claim = "asked: the gain grows"
+study = ["some", "second"]
+arm = "up"
+from = ["first", "up"]
+"""
+
+
+def test_questions_to_shipped_studies_are_answered_as_the_lessons_own_are(course):
+    base = [70.0, 71.0, 72.0]
+    first = Result("base", {"base": base, "up": [74.0, 75.0, 75.5], "down": [60.0, 62.0, 64.0]})
+    second = Result("base", {"base": base, "up": [84.0, 85.5, 85.5]})
+    shipped = Shipped(
+        {"first": first, "second": second}, dict.fromkeys(("first", "second"), run_card("a run", 60))
+    )
+    save_results("some", shipped, course / "data" / "results")
+    (course / "data" / "checked").mkdir()
+    place = course / "data" / "checked" / "asked.toml"
+    place.write_text(ASKED, encoding="utf-8")
+    printed, (worse, grows), rest = (claims.stored(course)[i:j] for i, j in ((0, 2), (2, 4), (4, None)))
+    assert [one.lesson for one in (*printed, worse, grows, *rest)] == ["00"] * 4 + ["01"]
+    assert (worse.answer, worse.title, worse.compared) == ("held", "00 · First", "up, 74.8 %")
+    assert (grows.answer, grows.difference) == ("held", "+10.2")
+    assert "Asked of its shipped studies" in claims.claims_page(course)
+    for there, wrong, said in (
+        ("second", "secnd", "has no study 'secnd'; did you mean 'second'"),
+        ('"down"', '"left"', "no arm is called 'left'"),
+        ('"some"', '"sone"', "no results are called 'sone'"),
+    ):
+        place.write_text(ASKED.replace(there, wrong), encoding="utf-8")
+        with pytest.raises((ValueError, FileNotFoundError), match=said):
+            claims.stored(course)
 
 
 def test_verdicts_and_a_picture_of_other_lessons_are_found_out(course, tmp_path, capsys):
