@@ -23,7 +23,7 @@ from asked import asked  # noqa: E402
 
 from kdlab.checked.stored import Verdict  # noqa: E402
 
-PICTURE = ROOT / "docs" / "_static" / "claims.png"
+PICTURE = ROOT / "docs" / "_static" / "explainer.png"
 STORED = ROOT / "data" / "checked" / "verdicts.json"
 COLUMNS = ("claim", "answer", "difference", "95 % interval", "margin", "pairs", "compared with")
 HEAD = """# What held
@@ -146,8 +146,8 @@ def stored(root=ROOT):
     ]
 
 
-def draw(path):
-    """Write the picture of the usual claims; returns how many had each answer, in words."""
+def draw(path, *, brief=False):
+    """Write the picture of the usual claims, or in brief of the explainer's; returns the answers in words."""
     from collections import Counter
 
     from PIL import Image
@@ -155,32 +155,33 @@ def draw(path):
 
     from kdlab import plots
     from kdlab.checked import picture, usual_claims
+    from kdlab.checked.usual import explainer
 
-    about = PngInfo()
-    about.add_itxt("Description", _in_full())
-    image = Image.open(io.BytesIO(plots.png(picture.draw())[0])).convert("RGB")
+    about, shown = PngInfo(), explainer() if brief else usual_claims()
+    about.add_itxt("Description", _in_full(shown))
+    image = Image.open(io.BytesIO(plots.png(picture.draw(shown, brief=brief))[0])).convert("RGB")
     image = image.quantize(64, method=Image.Quantize.MAXCOVERAGE)  # letters need no more
     image.save(path, pnginfo=about, optimize=True)
-    counts = Counter(one.answer for one in usual_claims().values())
+    counts = Counter(one.answer for one in shown.values())
     return ", ".join(f"{count} {answer}" for answer, count in counts.items())
 
 
-def _in_full():
-    """All that the picture shows, as text; it is kept in the picture's file."""
-    from kdlab.checked import usual_claims
-
+def _in_full(shown):
+    """All that a picture shows, as text; it is kept in the picture's file."""
     parts = []
-    for one in usual_claims().values():
+    for one in shown.values():
         behind = "; ".join(f"{found.verdict.lesson} {found.verdict.told()}" for found in one.evidence)
         parts.append(f"{one.claim} {one.answer}: {behind}.")
     return " ".join(parts)
 
 
 def agrees(path=PICTURE):
-    """Whether a picture shows what the stored verdicts say."""
+    """Whether the picture in brief shows what the stored verdicts say."""
     from PIL import Image
 
-    return Path(path).exists() and Image.open(path).text["Description"] == _in_full()
+    from kdlab.checked.usual import explainer
+
+    return Path(path).exists() and Image.open(path).text["Description"] == _in_full(explainer())
 
 
 def store(path=STORED, root=ROOT):
@@ -203,7 +204,7 @@ def main(arguments=None, picture=PICTURE, verdicts=STORED):
     parser.add_argument("--check", action="store_true", help="write nothing, fail where a file differs")
     if not parser.parse_args(arguments).check:
         store(verdicts)
-        print(f"{verdicts}\n{picture}: {draw(picture)}")
+        print(f"{verdicts}\n{picture}: {draw(picture, brief=True)}")
         return 0
     old = [
         file for file, good in ((picture, agrees(picture)), (verdicts, says_the_same(verdicts))) if not good

@@ -47,7 +47,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = "kdlab: knowledge distillation, tested"
+html_title = "kdlab: a knowledge distillation course"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
 html_css_files = ["kdlab.css"]

@@ -139,18 +139,19 @@ def card(path):
         fontsize=21,
         color="0.3",
     )
-    axis = figure.add_axes((0.06, 0.12, 0.88, 0.34))
+    axis = figure.add_axes((0.06, 0.26, 0.88, 0.2))
     axis.axis("off")
     left = 0
-    for answer in ANSWERS:
-        if counts[answer]:
-            axis.barh(0, counts[answer], left=left, color=colours[answer], edgecolor="white", linewidth=3)
-            middle = left + counts[answer] / 2
-            axis.text(
-                middle, 0, counts[answer], ha="center", va="center", fontsize=28, color="white", weight="bold"
-            )
-            axis.text(middle, -0.55, answer.replace(" not", "\nnot"), ha="center", va="top", fontsize=15)
-            left += counts[answer]
-    axis.set_ylim(-1.3, 0.5)
+    for answer in filter(counts.get, ANSWERS):
+        count = counts[answer]
+        axis.barh(0, count, left=left, color=colours[answer], edgecolor="white", linewidth=3, label=answer)
+        look = {"fontsize": 28, "color": "white", "weight": "bold"}
+        axis.text(left + count / 2, 0, count, ha="center", va="center", **look)
+        left += count
+    axis.set_xlim(0, left)
+    figure.legend(
+        loc="lower left", bbox_to_anchor=(0.05, 0.12), ncols=5, fontsize=17, frameon=False,
+        handlelength=1, handleheight=1, columnspacing=1.4, handletextpad=0.5,
+    )  # fmt: skip
     figure.savefig(path)
     canvas.plt.close(figure)

@@ -5,7 +5,7 @@ Prints what each cost: seconds, seconds to the first figure, memory above what t
 first figure, and of its slowest cells. Where cores are shared even these are stretched, by up to two: beside
 them stands what the same piece of work took in between, by which lessons of two runs can be compared.
 ``--table`` runs them on a machine that should be quiet, stores nothing either, and writes what each costs and
-holds into CONTRIBUTING.
+holds into CONTRIBUTING, with what the piece of work took before and after each.
 """
 
 import argparse
@@ -166,17 +166,28 @@ def report(paths):
 
 def table(paths, place=CONTRIBUTING):
     """Run each lesson, and write what it costs and holds between CONTRIBUTING's two marks."""
-    head = ("lesson", "s", "first figure, s", "MB above the imports", "kB", "words", "cells", "exercises")
-    rows = [head, ["---"] * len(head)]
+    head = (
+        "lesson", "s", "first figure, s", "same work, ms", "MB above the imports", "kB", "words", "cells",
+        "exercises",
+    )  # fmt: skip
+    rows, took = [head, ["---"] * len(head)], [piece_of_work()]
+    run_lesson(nbformat.v4.new_notebook(), "notebooks")  # the first reads the packages from the disk
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         seconds, first, memory = run_lesson(notebook, "notebooks")
         first = "none" if first is None else f"{first:.0f}"
-        rows.append([Path(path).stem, f"{seconds:.0f}", first, f"{memory:.0f}", *held(path)])
+        took.append(piece_of_work())
+        work = f"{statistics.mean(took[-2:]):.0f}"
+        rows.append([Path(path).stem, f"{seconds:.0f}", first, work, f"{memory:.0f}", *held(path)])
         print(rows[-1], flush=True)
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     where = f"{os.cpu_count()} cores of {machine.processor()}"
-    said = f"Run one after the other on {date.today().isoformat()}, {where}."
+    least = min(piece_of_work() for _ in range(20))
+    said = (
+        f"Run one after the other on {date.today().isoformat()}, {where}. The same work is a training step "
+        f"that no change makes faster or slower, taken before and after each lesson; at its best it takes "
+        f"{least:.0f} ms here."
+    )
     text = place.read_text(encoding="utf-8")
     before, _, rest = text.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]

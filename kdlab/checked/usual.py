@@ -101,6 +101,12 @@ def usual_claims():
     return found
 
 
+def explainer():
+    """Those of them that an introduction for everybody makes."""
+    claims = usual_claims().items()
+    return {name: one for name, one in claims if one.said_by.startswith("the usual explainer")}
+
+
 def overview(claims=None):
     """A pandas.DataFrame with a row a usual claim: its answer, and how many verdicts say what."""
     import pandas as pd
@@ -128,8 +134,11 @@ def scrolled(frame, *, pixels=400):
     with pd.option_context("display.max_colwidth", None):
         inside = frame.to_html(index=False, classes="kdlab-scrolled")
     inside = inside.replace("<table ", f'<table style="min-width: {WIDE * frame.shape[1]}px" ', 1)
-    cells = ".kdlab-scrolled th, .kdlab-scrolled td"
-    style = f"<style scoped>{cells} {{text-align: left !important; vertical-align: top}}</style>"
+    cells, head = ".kdlab-scrolled th, .kdlab-scrolled td", ".kdlab-scrolled thead th"
+    style = (
+        f"<style scoped>{cells} {{text-align: left !important; vertical-align: top}} "
+        f"{head} {{position: sticky; top: 0; background: #eee; color: #111}}</style>"
+    )
     box = f'<div style="max-height: {pixels}px; overflow: auto" tabindex="0">'
     return HTML(f"{box}{style}{inside}</div>")
 
@@ -148,7 +157,7 @@ def table(claims=None):
                     "usual claim": usual.claim,
                     "answer": usual.answer,
                     "tested as": verdict.claim if verdict else usual.answer,
-                    "speaks": {True: "for", False: "against", None: "neither"}[one.says] if one else "",
+                    "says": {True: "yes", False: "no", None: "nothing"}[one.says] if one else "",
                     "verdict": verdict.answer if verdict else "",
                     "difference": verdict.difference if verdict else "",
                     "95 % interval": verdict.interval if verdict else "",

@@ -38,13 +38,15 @@ def joined(said, *, part=PARTLY, both=DEPENDS):
     return FAILS if False in said else OPEN
 
 
-def majority(tie=OPEN, part=HOLDS):
-    """By votes; ``part`` is the answer of a majority beside which something is open."""
+def majority(tie=OPEN, part=HOLDS, none=None, lost=FAILS):
+    """By votes; ``part`` and ``lost`` are won and lost ones beside which something is open, ``none`` no votes."""
 
     def join(said):
         votes = said.count(True) - said.count(False)
-        won = part if None in said else HOLDS
-        return tie if votes == 0 else won if votes > 0 else FAILS
+        if none is not None and not {True, False} & set(said):
+            return none
+        won, less = (part, lost) if None in said else (HOLDS, FAILS)
+        return tie if votes == 0 else won if votes > 0 else less
 
     return join
 
@@ -66,7 +68,7 @@ def word(function, arguments):
     plain = given.strip().strip(".").lower()
     if plain not in WORDS:
         raise NotANumber(f"it returns {given!r}, which is none of {', '.join(map(repr, WORDS))}.")
-    return {f"the answer {one!r}:": torch.tensor(plain == one) for one in WORDS}
+    return {f"is it {one!r}?": torch.tensor(plain == one) for one in WORDS}
 
 
 def t(df, level=0.975):

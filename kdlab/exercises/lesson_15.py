@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from types import SimpleNamespace
 
 from kdlab.checked.usual import DEPENDS, FAILS, HOLDS, OPEN, PARTLY, usual_claims
@@ -38,7 +39,10 @@ ANSWER = Exercise(
             answer(open=(False, False)), answer(open=(False, True)), answer(open=(False, None)),
             *(answer(join=partial(any_all, some=some, none=none)) for some in (DEPENDS, PARTLY) for none in (FAILS, OPEN))),
         Mistake("in part wherever something is open", "For it, against it and open: it depends. Against it and open: it does not hold.",
-            answer(join=lambda said: PARTLY if None in said else joined(said))),
+            answer(join=lambda said: PARTLY if None in said else joined(said)),
+            answer(join=lambda said: PARTLY if {True, None} <= set(said) else joined(said)),
+            answer(join=lambda said: PARTLY if {False, None} <= set(said) else joined(said)),
+            answer(join=lambda said: PARTLY if None in said and len(set(said)) > 1 else joined(said))),
         Mistake("open ones left out", "Held and open is not held alone: some of it was not shown. That is 'holds in part'.",
             answer(join=lambda said: joined([s for s in said if s is not None]))),
         Mistake("same taken for nothing",
@@ -64,7 +68,8 @@ ANSWER = Exercise(
         Mistake("for and against exchanged", "Held speaks for the usual claim where the second of the two is True.",
             answer(held=(False, True), refuted=(True, False), same=(None, False)), answer(held=(False, True), refuted=(True, False))),
         Mistake("a vote", "Nobody votes: a claim made in general fails at one counterexample, however many other settings agree.",
-            *(answer(join=majority(tie, part)) for tie in (OPEN, DEPENDS, FAILS) for part in (HOLDS, PARTLY)), answer(join=most)),
+            *(answer(join=majority(*how)) for how in product((OPEN, DEPENDS, FAILS, PARTLY), (HOLDS, PARTLY), (None, OPEN, FAILS), (FAILS, OPEN, PARTLY))),
+            answer(join=most)),
         Mistake("one for it is enough", "One counterexample more, and it depends; one open one, and it holds in part.",
             answer(join=lambda said: HOLDS if True in said else FAILS if False in said else OPEN)),
         Mistake("one against it is enough", "If others speak for it, the claim fails here and holds there: it depends.",
@@ -247,7 +252,7 @@ FIVE = Cases(
         "B": Case("c", {
             "a": ("The fifty images have their labels already: there the teacher adds less than on new ones.",
                 ("01", "50 images: soft labels beat hard ones"), ("01", "pool: the teacher's classes help")),
-            "b": ("More sources do not add up, and none of them replaces data.",
+            "b": ("The gains of answers and hints do not add up, and no loss replaces data.",
                 ("05", "clean: soft targets x hints is less than the sum")),
             "c": ("New inputs with a good teacher's answers: on small images no choice of a loss gave as much.",
                 ("01", "pool: the teacher's classes help")),

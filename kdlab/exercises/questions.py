@@ -255,7 +255,7 @@ _ALL = [
     Question("15.q1", "c", {
         "a": "A vote answers which settings are more often tried. The claim was made in general, and fails in one.",
         "b": "It does hold in nine: somebody in such a setting would be told something wrong.",
-        "c": "One counterexample shows that there is an if. Compare its setting with the nearest of the nine.",
+        "c": "One counterexample shows that there is an if, unless it is chance: see that its interval is well clear of 0. Then compare its setting with the nearest of the nine.",
     }),
     Question("15.q2", "a", {
         "a": "The student alone may reach nearly as much. Then teaching closed little of the gap, and smallness did the rest.",

@@ -79,6 +79,9 @@ def by_package(mean, low, high, pairs, margin):
 WRONG_ANSWERS = [
     ("15.1", "a vote", by_sum),
     ("15.1", "a vote", lambda e: HOLDS if said(e).count(True) > said(e).count(False) else FAILS),
+    ("15.1", "a vote", lambda e: HOLDS if said(e).count(True) > said(e).count(False) else FAILS if said(e).count(True) < said(e).count(False) else DEPENDS if True in said(e) else OPEN),
+    ("15.1", "a vote", lambda e: PARTLY if said(e).count(True) > said(e).count(False) and None in said(e) else by_sum(e)),
+    ("15.1", "in part wherever something is open", lambda e: PARTLY if {True, None} <= {*said(e)} else by_counting(e)),
     ("15.1", "open ones left out", by_mean_share),
     ("15.1", "whom it speaks for is not looked at", lambda e: by_counting([(w, True) for w, _ in e if w != "same"] + [("open", True)] * any(w == "same" for w, _ in e))),
     ("15.1", "open taken as against", lambda e: HOLDS if all(said(e)) else DEPENDS if any(said(e)) else FAILS),
