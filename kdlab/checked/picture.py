@@ -94,8 +94,8 @@ def _canvas(depth):
             label=f"a verdict {look['says']}",
         )
     axis.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 1 + 0.3 * tall / depth), ncols=3, fontsize=9, handletextpad=0.1,
-        columnspacing=1, borderaxespad=0.2,
+        loc="lower right", bbox_to_anchor=(1.0, 1 + 0.3 * tall / depth), ncols=3, fontsize=9,
+        handletextpad=0.1, columnspacing=1, borderaxespad=0.2,
     )  # fmt: skip
     return figure, axis
 
