@@ -28,10 +28,22 @@ STORED = ROOT / "data" / "checked" / "verdicts.json"
 COLUMNS = ("claim", "answer", "difference", "95 % interval", "margin", "pairs", "compared with")
 HEAD = """# What held
 
-What is usually said of distillation, a row a claim, with what the course measured: who says it and how well
-that was checked, the verdicts behind the answer, and what would change it. *Holds in part*: some verdicts
-speak for it, the others are open. *It depends*: some speak for it and some against. Every number is read from
-the lessons; nothing in it is typed. <a href="claims.csv" download>All of it as CSV.</a>
+What is usually said of distillation, a row a claim, with what the course measured: who says it and how
+well that was checked, the verdicts behind the answer, and what would change it. Differences, intervals
+and pairs are read by code from the lessons and their stored studies. <a href="claims.csv" download>All of
+it as CSV.</a>
+
+*Holds here*: all verdicts speak for it. *Holds in part*: some do, the others are open. *It depends*: some
+speak for it and some against. *Does not hold here*: some speak against it and none for it. *Open*: none
+says either. *Counted*: it was counted, and needs no verdict. *Not tested*: the row says why.
+
+A verdict has words of its own claim. *Held*: the whole 95 % interval of the mean paired difference lies
+on the side of 0 that it claims; or, where it claims that there is no difference that matters, within the
+margin. *Refuted*: it lies on the other side. *Same*: it contains 0 and lies within the margin, the
+smallest difference that matters, which is stated before the run. *Open*: the study is too small to tell.
+*Shipped*: run before, and stored. *Asked*: put to a stored study for this page, after its numbers were
+known. *(alone)*: not after a correction for all comparisons of its study. [Lesson
+15](notebooks/15_checked.ipynb) says how an answer is made.
 
 ```{{raw}} html
 {usual}
@@ -46,12 +58,8 @@ To cite a row, give its link (the # beside it) and the version, {version}: anoth
 
 ## Every verdict of the lessons
 
-Every claim of the lessons, as they and the shipped results answer it. Where a usual claim needed one that
-no lesson prints, it was *asked* of a shipped study, after its numbers were known. A claim says which way
-the mean paired difference goes. *Held*: the whole 95 % interval lies on that side of 0; or, where the claim
-is that there is no difference that matters, within the margin. *Refuted*: it lies on the other side.
-*Same*: it holds 0 and lies within the margin, the smallest difference that matters, which is stated before
-the run. *Open*: the study is too small to tell. Each difference has its unit in the column of the margin.
+Every claim of the lessons, as they and the shipped results answer it, in the words explained above. Each
+difference has its unit in the column of the margin.
 """
 
 

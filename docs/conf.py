@@ -15,6 +15,7 @@ import api_pages  # noqa: E402
 import bank  # noqa: E402
 import claims  # noqa: E402
 import found  # noqa: E402
+import launch  # noqa: E402
 import mathml  # noqa: E402
 import slides  # noqa: E402
 import stuck  # noqa: E402
@@ -55,6 +56,9 @@ html_math_renderer = "mathml"
 html_show_sphinx = False
 html_theme_options = {
     "top_of_page_buttons": [],
+    "footer_icons": [
+        {"name": "Source", "url": f"https://github.com/{launch.where()[0]}", "html": "The repository"}
+    ],
     # Furo's defaults take fonts from the reader's machine; nothing is fetched from elsewhere.
     "light_css_variables": {"font-stack": "system-ui, sans-serif", "color-brand-content": "#22577a"},
 }

@@ -25,11 +25,11 @@ def told(root=ROOT):
     lessons = len([*(root / "notebooks").glob("[0-9][0-9]_*.ipynb")])
     counts = Counter(one.answer for one in usual_claims().values())
     answers = ", ".join(f"{counts[answer]} *{answer}*" for answer in ANSWERS if counts[answer])
-    pairs = sum(int(one.pairs) for one in verdicts() if one.pairs.isdigit())
+    behind = {one.verdict for usual in usual_claims().values() for one in usual.evidence}
     return (
         f"{lessons} lessons, {len(all_exercises())} exercises that name the mistake, {len(QUESTIONS)} exit "
-        f"questions. {len(verdicts())} verdicts over {pairs:,} paired differences stand "
-        f"behind {sum(counts.values())} usual claims: {answers}."
+        f"questions. The lessons and their stored studies come to {len(verdicts())} verdicts; {len(behind)} "
+        f"of them answer what is usually said, in {sum(counts.values())} claims: {answers}."
     )
 
 

@@ -12,6 +12,8 @@ DESCRIPTION = (
     "checked exercises and a Python package."
 )
 CARD = "card.png"
+GOALS = "After this lesson you can"
+INDEXES = ("genindex.html", "py-modindex.html", "search.html")
 
 
 def base(root=launch.ROOT):
@@ -39,7 +41,7 @@ def course(lessons):
         "offers": {"@type": "Offer", "category": "Free", "price": 0, "priceCurrency": "EUR"},
         "hasCourseInstance": {
             "@type": "CourseInstance",
-            "courseMode": "online",
+            "courseMode": "Online",
             "courseWorkload": f"PT{2 * len(lessons)}H",
         },
         "hasPart": [
@@ -55,13 +57,16 @@ def course(lessons):
 
 
 def about(page, title, text, lessons):
-    """The tags in the head of one page."""
+    """The tags in the head of one page; those that Sphinx makes by itself are not for search engines."""
+    if page in INDEXES:
+        return '<meta name="robots" content="noindex" />'
+    address = base() + ("" if page == "index.html" else page)
     tags = {
         "description": text,
         "og:title": title,
         "og:description": text,
         "og:type": "website",
-        "og:url": base() + page,
+        "og:url": address,
         "og:image": base() + CARD,
         "og:image:alt": "The usual claims about distillation and what the course measured of them",
         "twitter:card": "summary_large_image",
@@ -70,7 +75,7 @@ def about(page, title, text, lessons):
         f'<meta {"property" if name.startswith("og:") else "name"}="{name}" content="{html.escape(value)}" />'
         for name, value in tags.items()
     ]
-    written.append(f'<link rel="canonical" href="{base() + page}" />')
+    written.append(f'<link rel="canonical" href="{address}" />')
     if page == "index.html":
         data = json.dumps(course(lessons), ensure_ascii=False).replace("</", "<\\/")
         written.append(f'<script type="application/ld+json">{data}</script>')
@@ -78,12 +83,21 @@ def about(page, title, text, lessons):
 
 
 def first_words(doctree, most=155):
-    """What a page begins with, as far as a search engine shows it; the course's description without any."""
+    """A lesson's goals or what another page begins with, as far as a search engine shows it.
+
+    Where there is neither it is the course's description.
+    """
     from docutils import nodes
 
-    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
-        text = " ".join(paragraph.astext().split())
-        if len(text) > 60 and "Colab" not in text:
+    texts = []
+    for section in doctree.findall(nodes.section) if doctree else ():
+        title, *rest = section.children
+        if title.astext() == GOALS:
+            items = (item.astext() for one in rest for item in one.findall(nodes.list_item))
+            texts.insert(0, f"{GOALS} {' '.join(items)}")
+        texts += [one.astext() for one in rest if isinstance(one, nodes.paragraph)]
+    for text in (" ".join(text.split()) for text in texts):
+        if len(text) > 60:
             return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " ..."
     return DESCRIPTION
 
@@ -105,9 +119,10 @@ def sitemap(app, error):
     """For Sphinx's ``build-finished``: every page, and where the map lies."""
     if error is not None or app.builder.format != "html":
         return
-    pages = sorted(f"{name}.html" for name in app.env.found_docs)
-    rows = "\n".join(f"<url><loc>{base()}{page}</loc></url>" for page in pages)
     out = Path(app.outdir)
+    pages = sorted(f"{name}.html" for name in app.env.found_docs if name != app.config.root_doc)
+    pages += sorted(f"slides/{path.name}" for path in (out / "slides").glob("*.html"))
+    rows = "\n".join(f"<url><loc>{base()}{page}</loc></url>" for page in ["", *pages])
     (out / "sitemap.xml").write_text(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
         f"{rows}\n</urlset>\n",

@@ -1,5 +1,7 @@
 """Where readers get in: writes the links and the set-up cell of README and lessons from one place.
 
+Other addresses of the repository and its site, in pages and lessons, follow when it is renamed.
+
 The place is pyproject.toml: ``[project.urls] Repository`` and ``[tool.kdlab] ref``. For a fork or a
 release::
 
@@ -118,6 +120,34 @@ def planned(root=ROOT):
     return texts
 
 
+def renamed(text, old, new):
+    """A text in which the repository's addresses, and those of its site, are another's."""
+    other = dict(zip(addresses(old), addresses(new)))
+    known = "|".join(re.escape(address) for address in other)
+    return re.sub(rf"({known})(?![\w-])", lambda found: other[found[1]], text)
+
+
+def addresses(repository):
+    owner, _, name = repository.partition("/")
+    return f"github.com/{repository}", f"{owner.lower()}.github.io/{name}"
+
+
+def pages(root=ROOT):
+    """Files whose text leads to the repository or the site; those that the site's build writes are not."""
+    docs = root / "docs"
+    found = [*root.glob("*.md"), root / "CITATION.cff", root / "pyproject.toml", *lessons(root)]
+    return [*found, *docs.glob("*.md"), *docs.glob("instructors/*.md"), *docs.glob("releases/*.md")]
+
+
+def rename(old, new, root=ROOT):
+    """Lead everywhere to another repository."""
+    for path in pages(root):
+        if path.exists():
+            text = path.read_text(encoding="utf-8")
+            if renamed(text, old, new) != text:
+                path.write_text(renamed(text, old, new), encoding="utf-8")
+
+
 def set_where(repository, ref, root=ROOT):
     """Write repository and ref into pyproject.toml."""
     path = root / "pyproject.toml"
@@ -140,6 +170,7 @@ def main(arguments=None, root=ROOT):
     if not re.fullmatch(r"[\w./-]+", ref):
         parser.error(f"--ref must be a branch or tag, got {ref!r}")
     if not options.check:
+        rename(where(root)[0], repository, root)
         set_where(repository, ref, root)
     differ = [path for path, text in planned(root).items() if path.read_text(encoding="utf-8") != text]
     if options.check:

@@ -60,10 +60,18 @@ def missing(root=ROOT):
         found.append(f"CHANGELOG.md: no section '## {version}, {released or 'DATE'}'")
     if not (root / "docs" / "releases" / f"{version}.md").exists():
         found.append(f"docs/releases/{version}.md: the notes of this release are not there")
+    if "<!-- lessons -->\n<!-- /lessons -->" in _text(root / "CONTRIBUTING.md"):
+        found.append(
+            "CONTRIBUTING.md: the lessons' table is empty; python tests/execute.py --table writes it"
+        )
     for path, text in files(root).items():
         if path.read_text(encoding="utf-8") != text:
             found.append(f"{path.relative_to(root)} says something else; python docs/release.py --write")
     return found
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def main(arguments=None, root=ROOT):

@@ -2,6 +2,7 @@
 
 from html import escape
 
+import kdlab
 from kdlab.checked import usual_claims
 from kdlab.checked.usual import ANSWERS, table
 
@@ -14,8 +15,22 @@ FILTERS = """<form class="usual-filters" id="usual-filters" onsubmit="return fal
 
 
 def csv(path):
-    """Write a line a verdict, with all that the page says of it."""
-    table().to_csv(path, index=False, encoding="utf-8")
+    """Write a line a verdict, with all that the page says of it, so that a spreadsheet reads it too.
+
+    Numbers are numbers, a text that would be taken for a formula begins with an apostrophe, and the file with
+    the mark of UTF-8.
+    """
+    import pandas as pd
+
+    frame = table()
+    bounds = frame.pop("95 % interval").str.split(" to ", expand=True)
+    frame["low"], frame["high"] = bounds[0], bounds[1]
+    for name in ("difference", "low", "high", "pairs"):
+        frame[name] = pd.to_numeric(frame[name])
+    texts = frame.select_dtypes(exclude="number").columns
+    frame[texts] = frame[texts].replace(r"^([=+\-@])", r"'\1", regex=True)
+    frame["version"] = f"kdlab {kdlab.__version__}"
+    frame.to_csv(path, index=False, encoding="utf-8-sig")
 
 
 def tasks_of(usual):
@@ -51,11 +66,11 @@ def _select(name, label, options):
 
 
 def _row(usual, lessons):
-    behind = "".join(f"<li>{_verdict(one.verdict, lessons)}</li>" for one in usual.evidence)
+    behind = "".join(_verdict(one, lessons) for one in usual.evidence)
     data = {"task": tasks_of(usual), "lesson": usual.lessons, "answer": [usual.answer]}
     marks = "".join(f' data-{key}="{escape("|".join(value))}"' for key, value in data.items())
     more = "".join(
-        f"<p><b>{head}</b> {escape(text)}</p>"
+        f'<p><b class="usual-head">{head}</b> {escape(text)}</p>'
         for head, text in (
             ("Who says it:", f"{usual.said_by} ({usual.status})."),
             ("Tested here:", f"{usual.tested}."),
@@ -64,15 +79,19 @@ def _row(usual, lessons):
         if text != "."
     )
     return (
-        f'<tr id="{usual.name}"{marks}><th scope="row">{escape(usual.claim)} '
-        f'<a class="usual-link" href="#{usual.name}" aria-label="link to this claim">#</a><br>'
+        f'<tr id="claim-{usual.name}"{marks}><th scope="row">{escape(usual.claim)} '
+        f'<a class="usual-link" href="#claim-{usual.name}" aria-label="link to this claim">#</a><br>'
         f"<small>{escape(usual.topic)}</small>"
         f"<details><summary>who says it, what was tested</summary>{more}</details></th>"
         f"<td><b>{usual.answer}</b></td><td><ul>{behind}</ul></td></tr>"
     )
 
 
-def _verdict(one, lessons):
-    link = f'<a href="{escape(lessons[one.lesson])}">{one.lesson}</a>'
+def _verdict(evidence, lessons):
+    """An item of the list: what a verdict says of the usual claim, of which data, and the verdict itself."""
+    one, says = evidence.verdict, {True: "for it", False: "against it", None: "open"}[evidence.says]
+    link = f'<a href="{escape(lessons[one.lesson])}">lesson {one.lesson}</a>'
     behind = f"margin {one.margin}, {one.pairs} pairs, compared with {one.compared}"
-    return f"{link} {escape(one.claim)}: <b>{one.answer}</b>, {escape(one.row().told())}; {escape(behind)}"
+    told = f"{escape(one.claim)}: {one.answer}, {escape(one.row().told())}; {escape(behind)}"
+    marks = f'data-task="{escape(evidence.task)}" data-lesson="{one.lesson}"'
+    return f"<li {marks}><b>{says}</b> ({escape(evidence.task)}, {link}): {told}</li>"

@@ -44,7 +44,7 @@ class Usual(NamedTuple):
     """A usual claim in our words: who says it, and how well that was checked (``status``).
 
     ``tested`` is what the course did, or counted where there is no evidence, and empty where it did nothing;
-    ``turns`` is what would change the answer, or why there is none.
+    ``turns`` is what would change the answer, or why there is none; ``counted`` the lessons that counted.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Usual(NamedTuple):
     tested: str
     turns: str
     evidence: tuple
+    counted: tuple = ()
 
     @property
     def answer(self):
@@ -75,7 +76,8 @@ class Usual(NamedTuple):
 
     @property
     def lessons(self):
-        return sorted({one.verdict.lesson for one in self.evidence})
+        """The lessons that tested or counted, by number."""
+        return sorted({one.verdict.lesson for one in self.evidence} | {*self.counted})
 
 
 def usual_claims():
@@ -89,6 +91,7 @@ def usual_claims():
     found, stored = {}, read("claims")
     for entry in stored["claim"]:
         evidence = entry.pop("evidence", [])
+        entry["counted"] = tuple(entry.get("counted", ()))
         entry["evidence"] = tuple(
             Evidence(
                 find(one["lesson"], one["verdict"]),
@@ -153,10 +156,12 @@ def table(claims=None):
             verdict = one and one.verdict
             rows.append(
                 {
+                    "id": f"claim-{usual.name}",
                     "topic": usual.topic,
                     "usual claim": usual.claim,
                     "answer": usual.answer,
-                    "tested as": verdict.claim if verdict else usual.answer,
+                    "kind of data": one.task if one else "",
+                    "tested as": verdict.claim if verdict else "",
                     "says": {True: "yes", False: "no", None: "nothing"}[one.says] if one else "",
                     "verdict": verdict.answer if verdict else "",
                     "difference": verdict.difference if verdict else "",
@@ -164,7 +169,7 @@ def table(claims=None):
                     "margin": verdict.margin if verdict else "",
                     "pairs": verdict.pairs if verdict else "",
                     "compared with": verdict.compared if verdict else "",
-                    "lesson": verdict.lesson if verdict else "",
+                    "lesson": f"lesson {verdict.lesson}" if verdict else "",
                     "said by": usual.said_by,
                     "status": usual.status,
                     "what was tested": usual.tested,

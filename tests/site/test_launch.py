@@ -15,11 +15,9 @@ import launch  # noqa: E402
 
 @pytest.fixture
 def fork(tmp_path):
-    for name in ("README.md", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "docs" / "instructors").mkdir(parents=True)
-    shutil.copy(ROOT / "docs" / "instructors" / "room.md", tmp_path / "docs" / "instructors")
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    for path in launch.pages():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
     return tmp_path
 
 
@@ -29,7 +27,7 @@ def test_readme_and_lessons_agree_with_the_one_place(capsys):
 
 def test_a_fork_is_set_by_one_command_and_back(fork):
     pages = [fork / "README.md", fork / "docs" / "instructors" / "room.md"]
-    before = {path: path.read_text(encoding="utf-8") for path in [*launch.lessons(fork), *pages]}
+    before = {path: path.read_text(encoding="utf-8") for path in launch.pages(fork)}
     assert launch.main(["--repository", "Lab/course", "--ref", "v1.0"], fork) == 0
     assert launch.where(fork) == ("Lab/course", "v1.0")
     assert launch.main(["--check"], fork) == 0
@@ -40,6 +38,10 @@ def test_a_fork_is_set_by_one_command_and_back(fork):
         text = path.read_text(encoding="utf-8")
         assert "Lab/course/blob/v1.0" in text and "lab.github.io/course" in text
         assert "kdlab/kdlab" not in text
+    for path in launch.pages(fork):
+        assert not re.search(
+            r"github.com/kdlab/kdlab|kdlab.github.io/kdlab", path.read_text(encoding="utf-8")
+        ), path
     repository, ref = launch.where(ROOT)
     launch.main(["--repository", repository, "--ref", ref], fork)
     assert {path: path.read_text(encoding="utf-8") for path in before} == before

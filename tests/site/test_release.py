@@ -106,8 +106,10 @@ def test_each_page_says_what_it_is_and_no_two_say_the_same(site):
         head = Head(path.read_text(encoding="utf-8"))
         page = path.relative_to(site).as_posix()
         assert 50 < len(head.meta["description"]) < 330, page
+        assert "previous:" not in head.meta["description"], page
         assert head.meta["og:description"] == head.meta["description"]
-        assert head.links["canonical"] == head.meta["og:url"] == found.base() + page
+        address = found.base() + page.removesuffix("index.html")
+        assert head.links["canonical"] == head.meta["og:url"] == address
         assert head.meta["og:image"] == found.base() + "card.png" and "kdlab" in head.meta["og:title"]
         said[head.meta["description"]] = page
     assert len(said) == 2 + len([*(site / "notebooks").glob("*.html")])
@@ -128,7 +130,8 @@ def test_the_front_page_tells_search_engines_of_the_course_and_each_lesson(site)
 def test_the_sitemap_lists_pages_that_are_there_and_the_card_has_the_size_of_one(site):
     rows = ET.parse(site / "sitemap.xml").getroot()
     pages = [row[0].text.removeprefix(found.base()) for row in rows]
-    assert {"index.html", "claims.html", "notebooks/00_start_here.html"} <= set(pages)
+    assert {"", "claims.html", "notebooks/00_start_here.html", "slides/00_start_here.html"} <= set(pages)
+    assert "noindex" in (site / "genindex.html").read_text(encoding="utf-8")
     assert all((site / page).exists() for page in pages)
     assert f"Sitemap: {found.base()}sitemap.xml" in (site / "robots.txt").read_text(encoding="utf-8")
     assert Image.open(site / "card.png").size == (1200, 630)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
@@ -190,12 +191,49 @@ def test_the_picture_and_the_verdicts_that_are_shipped_show_what_the_lessons_say
 
 def test_every_usual_claim_is_on_the_claims_page_with_its_verdicts_and_in_the_csv(site):
     text = html.unescape((site / "claims.html").read_text(encoding="utf-8"))
-    lines = (site / "claims.csv").read_text(encoding="utf-8")
+    says = {True: "for it", False: "against it", None: "open"}
     for one in usual_claims().values():
-        assert f'id="{one.name}"' in text and one.claim in text
+        assert text.count(f'id="claim-{one.name}"') == 1 and one.claim in text
+        row = text.partition(f'id="claim-{one.name}"')[2].partition("</tr>")[0]
         for found in one.evidence:
-            assert f"{found.verdict.claim}: <b>{found.verdict.answer}</b>" in text
-            assert found.verdict.claim in lines
+            assert f"{found.verdict.claim}: {found.verdict.answer}, " in row
+            assert f'<b>{says[found.says]}</b> ({found.task}, <a href="' in row
+
+
+def test_the_csv_has_a_line_a_verdict_and_no_formula(site):
+    lines = pd.read_csv(site / "claims.csv", encoding="utf-8-sig")
+    claims = usual_claims()
+    assert len(lines) == sum(max(1, len(one.evidence)) for one in claims.values())
+    assert set(lines["id"]) == {f"claim-{name}" for name in claims}
+    tested = lines[lines["verdict"].notna()]
+    assert (tested["low"] < tested["high"]).all()
+    for name in lines.select_dtypes(exclude="number"):
+        assert not lines[name].astype(str).str.match(r"[=+@-]\D").any(), name
+
+
+def test_no_two_places_of_the_claims_page_have_one_name(site):
+    ids = re.findall(r'\bid="([^"]+)"', (site / "claims.html").read_text(encoding="utf-8"))
+    assert [one for one in set(ids) if ids.count(one) > 1] == []
+
+
+def test_each_plan_by_the_minute_has_a_head_leaves_no_gap_and_leads_to_headings_that_are_there():
+    text = (ROOT / "docs" / "instructors" / "plans.md").read_text(encoding="utf-8")
+    titles = {path.name[:2]: path.read_text(encoding="utf-8") for path in LESSONS}
+    plans = re.findall(r"(?:^\| (?:minutes|\d+-\d+) (?:.*\n)(?:\|.*\n)+)", text, re.M)
+    assert len(plans) >= 8
+    for plan in plans:
+        head, rule, *rows = plan.splitlines()
+        assert head == "| minutes | what | where |" and set(rule) <= set("|-"), plan
+        times = [[int(t) for t in re.match(r"\| (\d+)-(\d+) \|", row).groups()] for row in rows]
+        assert times[0][0] == 0 and [a for a, _ in times[1:]] == [b for _, b in times[:-1]], plan
+        for number, place in re.findall(r'(\d\d), ((?:"[^"|]+"(?:, | and )?)+)', plan):
+            for title in re.findall(r'"([^"]+)"', place):
+                assert f"# {title}\\n" in titles[number] or f'# {title}"' in titles[number], (number, title)
+
+
+def test_each_lessons_slides_are_led_to():
+    text = (ROOT / "docs" / "instructors" / "index.md").read_text(encoding="utf-8")
+    assert all(f'href="../slides/{path.stem}.html"' in text for path in LESSONS)
 
 
 def test_the_bank_has_every_exit_question_with_its_answer_and_every_exercise(tmp_path, capsys):
