@@ -186,7 +186,7 @@ def table(paths, place=CONTRIBUTING):
     said = (
         f"Run one after the other on {date.today().isoformat()}, {where}. The same work is a training step "
         f"that no change makes faster or slower, taken before and after each lesson; at its best it takes "
-        f"{least:.0f} ms here."
+        f"{least:.0f} ms here. Where it took longer, others used the cores, and seconds are as much too long."
     )
     text = place.read_text(encoding="utf-8")
     before, _, rest = text.partition(MARKS[0])
