@@ -148,12 +148,10 @@ def rename(old, new, root=ROOT):
                 path.write_text(renamed(text, old, new), encoding="utf-8")
 
 
-def set_where(repository, ref, root=ROOT):
-    """Write repository and ref into pyproject.toml."""
+def set_ref(ref, root=ROOT):
+    """Write the branch or tag into pyproject.toml."""
     path = root / "pyproject.toml"
-    text = path.read_text(encoding="utf-8")
-    text = re.sub(r'^Repository = ".*"$', f'Repository = "https://github.com/{repository}"', text, flags=re.M)
-    text = re.sub(r'^ref = ".*"$', f'ref = "{ref}"', text, flags=re.M)
+    text = re.sub(r'^ref = ".*"$', f'ref = "{ref}"', path.read_text(encoding="utf-8"), flags=re.M)
     path.write_text(text, encoding="utf-8")
 
 
@@ -171,7 +169,7 @@ def main(arguments=None, root=ROOT):
         parser.error(f"--ref must be a branch or tag, got {ref!r}")
     if not options.check:
         rename(where(root)[0], repository, root)
-        set_where(repository, ref, root)
+        set_ref(ref, root)
     differ = [path for path, text in planned(root).items() if path.read_text(encoding="utf-8") != text]
     if options.check:
         for path in differ:
